@@ -1,0 +1,5 @@
+//! YAML text → settings: every fault at once, with its place and what to write instead.
+
+mod settings;
+
+pub use settings::{AdminSettings, ListenSettings, Settings, TlsFiles};

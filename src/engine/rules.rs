@@ -1,0 +1,72 @@
+//! The rules in force: routes, compiled, with what each says of caching and of writes.
+
+use crate::invalidation::{Template, WriteRule};
+use crate::key::{HostAliases, KeyRule};
+use crate::route::{RoutePattern, Router};
+use crate::semantics::FreshnessRule;
+use http::Method;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a route says of caching.
+#[derive(Clone, Debug)]
+pub struct CacheRule {
+    pub freshness: FreshnessRule,
+    pub key: KeyRule,
+    /// Tags of every reply stored under the route.
+    pub tags: Vec<Template>,
+    /// How long memory may hold a reply before it asks further.
+    pub memory_ttl: Option<Duration>,
+    /// Whether requests for one key that come at once share one fill.
+    pub collapse: bool,
+}
+
+/// One rule of the configuration.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The label in metrics and logs.
+    pub name: Arc<str>,
+    /// Its place in [`Rules::routes`].
+    pub index: usize,
+    /// `None` for the route of requests that no other matches.
+    pub pattern: Option<RoutePattern>,
+    /// Name of the origin.
+    pub origin: Arc<str>,
+    /// `None`: bypass.
+    pub cache: Option<CacheRule>,
+    /// What a write under it purges, besides its own target.
+    pub on_write: WriteRule,
+}
+
+/// All rules, swapped as one.
+#[derive(Debug)]
+pub struct Rules {
+    router: Router,
+    routes: Vec<Arc<Route>>,
+    aliases: HostAliases,
+}
+
+impl Rules {
+    /// Compiles `routes`, in the order in which they are tried; the last one, without a pattern, takes what is left.
+    pub fn new(routes: Vec<Route>, aliases: HostAliases) -> Self {
+        let patterns: Vec<_> = routes.iter().filter_map(|route| route.pattern.clone()).collect();
+        debug_assert_eq!(patterns.len() + 1, routes.len(), "exactly one route has no pattern");
+        Self { router: Router::new(&patterns), routes: routes.into_iter().map(Arc::new).collect(), aliases }
+    }
+
+    /// The route that governs a request.
+    pub fn find(&self, authority: &str, path: &str, method: &Method) -> &Arc<Route> {
+        let index = self.router.find(authority, path, method).unwrap_or(self.routes.len() - 1);
+        &self.routes[index]
+    }
+
+    /// All routes, that of unmatched requests last.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
+    }
+
+    /// Other names of services.
+    pub fn aliases(&self) -> &HostAliases {
+        &self.aliases
+    }
+}

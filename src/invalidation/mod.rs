@@ -1,0 +1,17 @@
+//! What a purge reaches, and the order of purges.
+
+mod bearings;
+mod ledger;
+mod log;
+mod matcher;
+mod plan;
+mod position;
+mod template;
+
+pub use bearings::{Bearings, Checked};
+pub use ledger::{Ledger, LedgerSettings, LedgerStats, Verdict};
+pub use log::{LocalLog, Log, LogError};
+pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};
+pub use plan::{Selector, WriteRule, WriteSeen, plan_write};
+pub use position::{Fence, Position};
+pub use template::{Template, TemplateError};

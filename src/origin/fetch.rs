@@ -1,0 +1,72 @@
+//! The port through which a fill asks the origin.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use std::time::Duration;
+
+/// A request to an origin. It never has a body.
+#[derive(Clone, Debug)]
+pub struct FetchRequest {
+    /// Name of the origin in the configuration.
+    pub origin: std::sync::Arc<str>,
+    pub method: Method,
+    /// Path and query, as the client sent them.
+    pub target: String,
+    /// End-to-end fields, `Host` among them.
+    pub headers: HeaderMap,
+    /// What consistent hashing goes by.
+    pub affinity: u64,
+}
+
+/// A reply whose head has arrived. Interim (1xx) replies are skipped; hop-by-hop fields are removed.
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Box<dyn ReplyBody>,
+}
+
+/// The body of a reply as it arrives.
+#[async_trait]
+pub trait ReplyBody: Send {
+    /// The next bytes; `None` at the end. An end before the length announced is an error, never `None`.
+    async fn next(&mut self) -> Result<Option<Bytes>, FetchError>;
+}
+
+/// Why an origin gave no reply, or not a whole one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    #[error("no server of the origin is healthy")]
+    NoServer,
+    #[error("cannot connect: {0}")]
+    Connect(String),
+    #[error("the origin took too long")]
+    Timeout,
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    #[error("the reply is malformed: {0}")]
+    Malformed(String),
+    #[error("too many requests are waiting for the origin")]
+    Busy { retry_after: Duration },
+}
+
+impl FetchError {
+    /// The word for metrics and logs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoServer => "no_server",
+            Self::Connect(_) => "connect",
+            Self::Timeout => "timeout",
+            Self::Broken(_) => "broken",
+            Self::Malformed(_) => "malformed",
+            Self::Busy { .. } => "busy",
+        }
+    }
+}
+
+/// Asks origins.
+#[async_trait]
+pub trait Fetch: Send + Sync + 'static {
+    /// Sends `request` and returns when the head of the reply has arrived. Cancelling it closes the connection.
+    async fn fetch(&self, request: FetchRequest) -> Result<Reply, FetchError>;
+}
