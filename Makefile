@@ -1,0 +1,46 @@
+# One list of commands for laptop and CI; `make help` prints it.
+
+CARGO ?= cargo
+# Seeds of the simulator: `make test` runs the tests' own fixed share, `make soak` this many.
+SEEDS ?= 100000
+
+export CARGO_TERM_COLOR ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench soak tools-build tools-lint tools-test tools-bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: tools-build ## a shop with a slow database, and Larder in front of it
+	$(CARGO) run --locked --release -- demo
+
+test: lint tools-test ## every check and every test
+	$(CARGO) test --locked
+
+lint: tools-lint ## formatting, lints and documentation, warnings refused
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+bench: tools-bench ## micro-benchmarks, then wrk on a hit in memory
+	$(CARGO) bench --locked
+	$(CARGO) build --locked --release
+	benches/wrk.sh target/release/larder
+
+soak: tools-build ## SEEDS=100000 interleavings of the simulator
+	LARDER_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked --release --test simulator -- --nocapture
+
+# What each of them needs beyond Rust: a command, and the package that brings it.
+
+tools-build:
+	@scripts/need cmake=cmake cc=gcc make=make
+
+tools-lint: tools-build
+	@scripts/need --rust rustfmt clippy
+
+tools-test: tools-build
+	@scripts/need python3=python3
+
+tools-bench: tools-build
+	@scripts/need wrk=wrk python3=python3 curl=curl
