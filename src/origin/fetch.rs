@@ -23,7 +23,29 @@ pub struct FetchRequest {
 pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
+    /// How the end of the body is told.
+    pub framing: Framing,
     pub body: Box<dyn ReplyBody>,
+}
+
+/// How the end of a reply's body is told (RFC 9112, 6.3; RFC 9113, 8.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none: the reply to HEAD, 204 or 304.
+    Empty,
+    /// By its length, announced beforehand.
+    Length(u64),
+    /// By a mark of the protocol: the last chunk, or END_STREAM.
+    Marked,
+    /// By the end of the connection: a reply that was cut looks like a whole one.
+    UntilClose,
+}
+
+impl Framing {
+    /// Whether a body that ended without an error is certainly whole.
+    pub fn tells_truncation(self) -> bool {
+        self != Self::UntilClose
+    }
 }
 
 /// The body of a reply as it arrives.

@@ -3,5 +3,5 @@
 mod fetch;
 mod settings;
 
-pub use fetch::{Fetch, FetchError, FetchRequest, Reply, ReplyBody};
+pub use fetch::{Fetch, FetchError, FetchRequest, Framing, Reply, ReplyBody};
 pub use settings::{Balance, HealthCheckSettings, OriginSettings, Protocol, ServerAddress};
