@@ -2,9 +2,9 @@
 
 use crate::invalidation::{Template, WriteRule};
 use crate::key::{HostAliases, KeyRule};
-use crate::route::{RoutePattern, Router};
-use crate::semantics::FreshnessRule;
-use http::Method;
+use crate::route::{Captures, RoutePattern, Router};
+use crate::semantics::{FreshnessRule, tags_of_reply};
+use http::{HeaderMap, Method};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,15 @@ pub struct CacheRule {
     pub memory_ttl: Option<Duration>,
     /// Whether requests for one key that come at once share one fill.
     pub collapse: bool,
+}
+
+impl CacheRule {
+    /// The tags of a reply stored under this rule: the rule's own, and those the origin gave it.
+    pub(super) fn tags_of(&self, captures: Option<&Captures<'_>>, headers: &HeaderMap) -> Vec<String> {
+        let value = |name: &str| captures.and_then(|captures| captures.get(name));
+        let own = self.tags.iter().filter_map(|tag| tag.render(value));
+        own.chain(tags_of_reply(headers)).collect()
+    }
 }
 
 /// One rule of the configuration.

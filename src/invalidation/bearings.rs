@@ -13,8 +13,13 @@ impl Bearings {
         path: &str,
         route: &str,
         tags: impl IntoIterator<Item = &'a str>,
-    ) -> Self {
+    ) -> Result<Self, TooManyTags> {
         let _ = (authority, path, route, tags.into_iter().count());
+        todo!()
+    }
+    /// Those that the request alone tells: no tags.
+    pub fn of_target(authority: &str, path: &str, route: &str) -> Self {
+        let _ = (authority, path, route);
         todo!()
     }
     /// Heap bytes held.
@@ -22,6 +27,11 @@ impl Bearings {
         todo!()
     }
 }
+
+/// A reply bears more tags, or longer ones, than are kept. It must not be stored: a purge of one left out would miss it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more tags than are kept")]
+pub struct TooManyTags;
 
 /// Up to which position an entry is known to be untouched; kept beside the entry so that most checks are one load.
 #[derive(Debug, Default)]

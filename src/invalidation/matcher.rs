@@ -19,6 +19,13 @@ pub enum Matcher {
     All,
 }
 
+impl Matcher {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        todo!()
+    }
+}
+
 /// The kind of a matcher, as metrics and logs name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {

@@ -8,7 +8,7 @@ mod plan;
 mod position;
 mod template;
 
-pub use bearings::{Bearings, Checked};
+pub use bearings::{Bearings, Checked, TooManyTags};
 pub use ledger::{Ledger, LedgerSettings, LedgerStats, Verdict};
 pub use log::{LocalLog, Log, LogError};
 pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};

@@ -40,8 +40,15 @@ pub struct RequestTarget<'a> {
 }
 
 /// BLAKE3 of a key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub(crate) [u8; 32]);
+
+impl KeyHash {
+    /// Its first 64 bits, as uniform as the whole.
+    pub fn prefix(&self) -> u64 {
+        todo!()
+    }
+}
 
 /// One part of a key, for `larder explain`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +64,10 @@ pub struct KeyBuf {
 }
 
 impl KeyBuf {
+    /// A buffer that holds a key made before.
+    pub fn of(key: &[u8]) -> Self {
+        Self { _bytes: key.to_vec() }
+    }
     /// Replaces the content by the key of `target` under `rule`.
     pub fn set(&mut self, rule: &KeyRule, target: &RequestTarget<'_>) {
         let _ = (rule, target);

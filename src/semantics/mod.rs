@@ -8,6 +8,7 @@ mod range;
 mod rule;
 mod serve;
 mod storable;
+mod tags;
 mod update;
 mod vary;
 
@@ -19,5 +20,6 @@ pub use range::{ByteRange, MultipartPlan, RangePlan, plan_range};
 pub use rule::{ClientDirectives, Cookies, FreshnessRule, SetCookie};
 pub use serve::{Decision, Revalidate, decide, may_share, usable_on_error};
 pub use storable::{Credentials, Departure, Exchange, Freshness, LifetimeSource, NotStorable, assess};
+pub use tags::tags_of_reply;
 pub use update::merge_not_modified;
 pub use vary::{Vary, parse_vary};

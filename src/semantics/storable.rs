@@ -53,6 +53,13 @@ pub enum Departure {
     SetCookieStored,
 }
 
+impl Departure {
+    /// The word in `Cache-Status`.
+    pub fn as_str(self) -> &'static str {
+        todo!()
+    }
+}
+
 /// How long a stored reply may be used, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freshness {
@@ -103,6 +110,10 @@ pub enum NotStorable {
     Status,
     Partial,
     TooLarge,
+    /** Its end cannot be told from a broken connection. */
+    Unframed,
+    /** More tags than are kept. */
+    TooManyTags,
 }
 
 impl NotStorable {

@@ -18,6 +18,12 @@ pub struct EntryParts {
     pub bearings: Bearings,
 }
 
+/// One allocation of exactly the pieces' bytes.
+pub fn gather(pieces: &[Bytes]) -> Bytes {
+    let _ = pieces;
+    todo!()
+}
+
 /// A stored reply. Immutable but for what is remembered of checks against the ledger.
 #[derive(Debug)]
 pub struct Entry {

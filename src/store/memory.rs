@@ -32,6 +32,13 @@ pub enum Put {
     Older,
 }
 
+impl Put {
+    /// The word for metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        todo!()
+    }
+}
+
 /// Figures of the tier.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemoryStats {
@@ -66,20 +73,29 @@ impl Memory {
         todo!()
     }
     /// Notes that the origin varies at a primary key, adding to what is known. `keep`: at least this long.
-    /// Returns all fields it varies on.
+    /// Returns all fields it varies on; `None` when those are too many to be told apart.
     pub fn put_variants(
         &self,
         hash: KeyHash,
         key: &[u8],
         names: &[HeaderName],
         keep: Duration,
-    ) -> Arc<[HeaderName]> {
+    ) -> Option<Arc<[HeaderName]>> {
         let _ = (hash, key, names, keep);
         todo!()
     }
     /// Removes an entry that is known to be dead, if it is still `entry` that stands there.
     pub fn remove(&self, hash: &KeyHash, entry: &Arc<Entry>) {
         let _ = (hash, entry);
+        todo!()
+    }
+    /// Looks at up to `budget` further entries and removes those that are dead.
+    pub fn sweep(&self, budget: usize, is_dead: impl Fn(&Entry) -> bool) {
+        let _ = (budget, is_dead);
+        todo!()
+    }
+    /// Whether a sweep has not yet come round.
+    pub fn is_sweeping(&self) -> bool {
         todo!()
     }
     /// Figures for observation.

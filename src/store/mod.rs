@@ -4,6 +4,6 @@ mod entry;
 mod head;
 mod memory;
 
-pub use entry::{Entry, EntryParts};
+pub use entry::{Entry, EntryParts, gather};
 pub use head::Head;
 pub use memory::{Memory, MemorySettings, MemoryStats, Put, Slot};

@@ -1,0 +1,365 @@
+//! From a request to its answer.
+
+use super::Engine;
+use super::answer::{Answer, Failure, Outcome, Reply};
+use super::arrival::Arrival;
+use super::fill::Fill;
+use super::flight::{FillFailure, Flight, Landing, Reader};
+use super::flights::{FlightKey, Seat, Ticket};
+use super::lookup::Found;
+use super::memo::Memo;
+use super::reply::{from_arrival, from_entry};
+use super::request::Request;
+use super::rules::{CacheRule, Route};
+use crate::invalidation::{Bearings, Fence, Position, Verdict};
+use crate::origin::FetchError;
+use crate::semantics::{
+    CacheStatus, Credentials, Decision, Forward, RequestDirectives, Revalidate, decide, may_share,
+    usable_on_error,
+};
+use crate::store::Entry;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// How often a request looks again after a flight brought a reply that was not for it: another variant, one that a
+/// purge had reached, a fill that was cancelled. After that it goes alone, so that it always gets an answer.
+const ATTEMPTS: usize = 4;
+
+/// A request under way, with what was found out about it once.
+struct Asking<'a> {
+    route: &'a Arc<Route>,
+    rule: &'a CacheRule,
+    request: &'a Request<'a>,
+    credentials: Credentials,
+    directives: Option<RequestDirectives>,
+    /// How far this node had applied the log when the request came. Nothing older than that may answer it.
+    position: Position,
+}
+
+/// What comes of a stored reply.
+enum Stored {
+    Answer(Answer),
+    /// Served stale; to be refreshed by a fill that nobody waits for.
+    Refresh(Answer),
+    /// To be confirmed first. It may still serve if the origin fails.
+    Confirm(Forward),
+    /// A purge reached it.
+    Dead,
+}
+
+/// What comes of a seat in a flight.
+enum Landed {
+    Answer(Answer),
+    /// The reply was not for this request; look again, not at this flight.
+    Again(Arc<Flight>),
+}
+
+impl Engine {
+    /// Answers from memory, if a fresh reply is there and nothing has to be asked. Never waits.
+    pub fn hit(&self, route: &Arc<Route>, request: &Request<'_>) -> Option<Reply> {
+        let rule = route.cache.as_ref()?;
+        let asking = self.asking(route, rule, request);
+        let Found::Entry(_, entry, _) = self.lookup(rule, request) else { return None };
+        match self.judge(&asking, &entry, self.clock.now()) {
+            Stored::Answer(Answer::Reply(reply)) => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// Answers a request. Waits for the origin's reply head at most, as long as the port to the origin allows;
+    /// cancelling it loses nothing but the place among the readers.
+    pub async fn answer(self: &Arc<Self>, route: &Arc<Route>, request: &Request<'_>) -> Answer {
+        let Some(rule) = route.cache.as_ref() else { return pass(Forward::Bypass, None) };
+        let asking = self.asking(route, rule, request);
+        let mut avoid = None;
+        for attempt in 0..ATTEMPTS {
+            let now = self.clock.now();
+            let found = self.lookup(rule, request);
+            let mut forward = match found {
+                Found::NoVariant(..) => Forward::VaryMiss,
+                _ => Forward::UriMiss,
+            };
+            let mut stored = None;
+            if let Found::Entry(hash, entry, _) = &found {
+                match self.judge(&asking, entry, now) {
+                    Stored::Answer(answer) => return answer,
+                    Stored::Refresh(answer) => {
+                        self.refresh(&asking, &found);
+                        return answer;
+                    }
+                    Stored::Confirm(why) => {
+                        forward = why;
+                        stored = Some(entry);
+                    }
+                    Stored::Dead => self.memory.remove(hash, entry),
+                }
+            }
+            if asking.directives.as_ref().is_some_and(|directives| directives.only_if_cached) {
+                return Answer::Failed(Failure::NotCached);
+            }
+            let key = FlightKey { hash: found.hash(), credentials: !asking.credentials.none() };
+            match self.memos.of(key, now) {
+                Some(Memo::Uncacheable(reason)) => return pass(forward, Some(reason)),
+                Some(Memo::Failing) => {
+                    if let Some(answer) = stored.and_then(|entry| self.stale(&asking, entry)) {
+                        return answer;
+                    }
+                }
+                None => {}
+            }
+            let Some(seat) = self.seat(&asking, &found, key, avoid.as_ref()) else {
+                return pass(forward, Some("busy"));
+            };
+            match self.land(&asking, seat, stored, forward, attempt).await {
+                Landed::Answer(answer) => return answer,
+                Landed::Again(flight) => avoid = Some(flight),
+            }
+        }
+        pass(Forward::Miss, Some("contended"))
+    }
+
+    fn asking<'a>(&self, route: &'a Arc<Route>, rule: &'a CacheRule, request: &'a Request<'a>) -> Asking<'a> {
+        Asking {
+            route,
+            rule,
+            request,
+            credentials: request.credentials(rule),
+            directives: request.directives(rule),
+            position: self.ledger.applied(),
+        }
+    }
+
+    /// Decides about a stored reply.
+    fn judge(&self, asking: &Asking<'_>, entry: &Entry, now: Timestamp) -> Stored {
+        let soft = match self.ledger.judge_cached(entry.fence, &entry.bearings, entry.checked()) {
+            Verdict::Live => false,
+            Verdict::Stale => true,
+            Verdict::Dead => return Stored::Dead,
+        };
+        if !may_share(&entry.freshness, &asking.rule.freshness, asking.credentials) {
+            return Stored::Answer(pass(Forward::Bypass, Some("credentials")));
+        }
+        let hit = CacheStatus { hit: true, detail: Some("memory"), ..CacheStatus::default() };
+        let reply = |outcome| match from_entry(entry, asking.request, now, outcome, hit) {
+            Some(reply) => Answer::Reply(reply),
+            None => pass(Forward::Request, Some("precondition")),
+        };
+        match decide(&entry.freshness, soft, asking.directives.as_ref(), now) {
+            Decision::Fresh => Stored::Answer(reply(Outcome::Hit)),
+            Decision::StaleWhileRevalidate => {
+                self.observer.stale(&asking.route.name, "revalidating");
+                Stored::Refresh(reply(Outcome::Stale))
+            }
+            Decision::NotCached => Stored::Answer(Answer::Failed(Failure::NotCached)),
+            Decision::Revalidate(Revalidate::Request) => Stored::Confirm(Forward::Request),
+            Decision::Revalidate(Revalidate::Stale | Revalidate::NoCache) => Stored::Confirm(Forward::Stale),
+        }
+    }
+
+    /// The stored reply instead of an error, if it may be (RFC 5861, 4). Judged again: a purge may have come meanwhile.
+    fn stale(&self, asking: &Asking<'_>, entry: &Entry) -> Option<Answer> {
+        let now = self.clock.now();
+        if !usable_on_error(&entry.freshness, asking.directives.as_ref(), now)
+            || self.ledger.judge(entry.fence, &entry.bearings) == Verdict::Dead
+        {
+            return None;
+        }
+        let status = CacheStatus { hit: true, detail: Some("memory"), ..CacheStatus::default() };
+        let reply = from_entry(entry, asking.request, now, Outcome::Stale, status)?;
+        self.observer.stale(&asking.route.name, "error");
+        Some(Answer::Reply(reply))
+    }
+
+    /// A place in a flight for the key, with a fill under way. `None`: too many fills.
+    fn seat(
+        self: &Arc<Self>,
+        asking: &Asking<'_>,
+        found: &Found,
+        key: FlightKey,
+        avoid: Option<&Arc<Flight>>,
+    ) -> Option<Place> {
+        let seat = if asking.rule.collapse {
+            self.flights.join(key, &self.ledger, asking.position, avoid, || bearings(asking))
+        } else {
+            self.flights.alone(key, bearings(asking))
+        };
+        match seat {
+            Seat::Joined(reader) => Some(Place { reader, started: false }),
+            Seat::Started(reader, ticket) => {
+                let permit = Arc::clone(&self.fills).try_acquire_owned().ok()?;
+                let fill = self.fill(asking, found, key, ticket, permit);
+                self.tasks.spawn(fill.run());
+                Some(Place { reader, started: true })
+            }
+        }
+    }
+
+    fn refresh(self: &Arc<Self>, asking: &Asking<'_>, found: &Found) {
+        let key = FlightKey { hash: found.hash(), credentials: !asking.credentials.none() };
+        if self.memos.of(key, self.clock.now()).is_some() {
+            return;
+        }
+        let Ok(permit) = Arc::clone(&self.fills).try_acquire_owned() else { return };
+        let Some(ticket) = self.flights.refresh(key, || bearings(asking)) else { return };
+        let fill = self.fill(asking, found, key, ticket, permit);
+        self.tasks.spawn(fill.run());
+    }
+
+    fn fill(
+        self: &Arc<Self>,
+        asking: &Asking<'_>,
+        found: &Found,
+        key: FlightKey,
+        ticket: Ticket,
+        permit: tokio::sync::OwnedSemaphorePermit,
+    ) -> Fill {
+        let primary = Self::primary_key(asking.rule, asking.request);
+        let (stored, varies_on) = match found {
+            Found::Entry(hash, entry, names) => (Some((*hash, Arc::clone(entry))), names.clone()),
+            Found::NoVariant(_, names) => (None, Some(Arc::clone(names))),
+            Found::Nothing(_) => (None, None),
+        };
+        let affinity = primary.hash.prefix();
+        Fill {
+            engine: Arc::clone(self),
+            route: Arc::clone(asking.route),
+            ticket,
+            key,
+            primary,
+            varies_on,
+            asked: asking.request.target.headers.clone(),
+            authority: asking.request.target.authority.into(),
+            path: asking.request.target.path.into(),
+            credentials: asking.credentials,
+            request: asking.request.to_fetch(asking.rule, &asking.route.origin, affinity),
+            stored,
+            _permit: permit,
+        }
+    }
+
+    /// Waits for a flight's head and takes from it what is for this request.
+    async fn land(
+        &self,
+        asking: &Asking<'_>,
+        place: Place,
+        stored: Option<&Arc<Entry>>,
+        forward: Forward,
+        attempt: usize,
+    ) -> Landed {
+        let Place { reader, started } = place;
+        let status = CacheStatus { fwd: Some(forward), collapsed: !started, ..CacheStatus::default() };
+        match reader.landing().await {
+            Landing::Shared(arrival) => self.share(asking, reader, &arrival, started, status),
+            Landing::Exclusive(arrival) => {
+                let reason = arrival.storable.as_ref().err().map(|reason| reason.as_str());
+                if !started || !asking.request.is_plain() {
+                    return Landed::Answer(pass(forward, reason));
+                }
+                let status = CacheStatus { detail: reason, ..status };
+                let now = self.clock.now();
+                let reply = from_arrival(&arrival, reader, asking.request, now, Outcome::Miss, status);
+                Landed::Answer(reply.map_or_else(|| pass(forward, reason), Answer::Reply))
+            }
+            Landing::Confirmed(entry) => {
+                if !self.reaches(asking, started, entry.fence, &entry.bearings) {
+                    return Landed::Again(Arc::clone(reader.flight()));
+                }
+                if !may_share(&entry.freshness, &asking.rule.freshness, asking.credentials) {
+                    return Landed::Answer(pass(Forward::Bypass, Some("credentials")));
+                }
+                let status = CacheStatus { fwd_status: Some(304), ..status };
+                let outcome = if started { Outcome::Revalidated } else { Outcome::Collapsed };
+                self.count_collapsed(asking, started);
+                let reply = from_entry(&entry, asking.request, self.clock.now(), outcome, status);
+                Landed::Answer(
+                    reply.map_or_else(|| pass(Forward::Request, Some("precondition")), Answer::Reply),
+                )
+            }
+            Landing::Declined => Landed::Answer(pass(forward, None)),
+            Landing::Failed(failure) => {
+                if let Some(answer) = stored.and_then(|entry| self.stale(asking, entry)) {
+                    return Landed::Answer(answer);
+                }
+                match failure {
+                    // The fill was cut off by no fault of the origin: once more.
+                    FillFailure::Aborted => Landed::Again(Arc::clone(reader.flight())),
+                    // A connection that broke may have been this one fill's bad luck; one more try for all who waited.
+                    FillFailure::Fetch(FetchError::Broken(_)) if !started && attempt == 0 => {
+                        Landed::Again(Arc::clone(reader.flight()))
+                    }
+                    FillFailure::Fetch(error) => Landed::Answer(Answer::Failed(failed(&error))),
+                    // There was something stale to be preferred, but not for this request: the error it is.
+                    FillFailure::ServerError(_) => Landed::Answer(pass(forward, None)),
+                }
+            }
+        }
+    }
+
+    fn share(
+        &self,
+        asking: &Asking<'_>,
+        reader: Reader,
+        arrival: &Arrival,
+        started: bool,
+        status: CacheStatus,
+    ) -> Landed {
+        let Ok(storable) = &arrival.storable else { return Landed::Again(Arc::clone(reader.flight())) };
+        if !started
+            && (!Self::is_variant_of(asking.rule, asking.request, &storable.varies_on, &storable.key)
+                || !self.reaches(asking, started, storable.fence, &storable.bearings))
+        {
+            return Landed::Again(Arc::clone(reader.flight()));
+        }
+        if !may_share(&storable.freshness, &asking.rule.freshness, asking.credentials) {
+            return Landed::Answer(pass(Forward::Bypass, Some("credentials")));
+        }
+        self.count_collapsed(asking, started);
+        let status = CacheStatus { stored: started && arrival.is_stored(), ..status };
+        let outcome = if started { Outcome::Miss } else { Outcome::Collapsed };
+        let forward = status.fwd.unwrap_or(Forward::Miss);
+        let reply = from_arrival(arrival, reader, asking.request, self.clock.now(), outcome, status);
+        Landed::Answer(reply.map_or_else(|| pass(forward, Some("precondition")), Answer::Reply))
+    }
+
+    /// Whether what was read behind `fence` may answer this request: it came no later than the fence was taken, or
+    /// nothing that reaches the reply was invalidated since.
+    fn reaches(&self, asking: &Asking<'_>, started: bool, fence: Fence, bearings: &Bearings) -> bool {
+        started || asking.position <= fence.position() || self.ledger.judge(fence, bearings) != Verdict::Dead
+    }
+
+    fn count_collapsed(&self, asking: &Asking<'_>, started: bool) {
+        if !started {
+            self.observer.collapsed(&asking.route.name);
+        }
+    }
+}
+
+/// A seat whose flight is being filled.
+struct Place {
+    reader: Reader,
+    /// Whether this request started it.
+    started: bool,
+}
+
+/// The matchers that the request alone tells.
+fn bearings(asking: &Asking<'_>) -> Bearings {
+    let target = &asking.request.target;
+    Bearings::of_target(target.authority, target.path, &asking.route.name)
+}
+
+fn pass(forward: Forward, detail: Option<&'static str>) -> Answer {
+    Answer::Pass { forward, detail }
+}
+
+/// What a client is told when its fill brought nothing.
+fn failed(error: &FetchError) -> Failure {
+    match error {
+        FetchError::Timeout => Failure::GatewayTimeout,
+        FetchError::Busy { retry_after } => Failure::Busy { retry_after: *retry_after },
+        FetchError::NoServer => Failure::Busy { retry_after: NO_SERVER_RETRY },
+        FetchError::Connect(_) | FetchError::Broken(_) | FetchError::Malformed(_) => Failure::BadGateway,
+    }
+}
+
+/// When it is worth asking again while no server is healthy: about a health check later.
+const NO_SERVER_RETRY: std::time::Duration = std::time::Duration::from_secs(5);

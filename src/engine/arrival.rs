@@ -1,0 +1,44 @@
+//! The head of a reply that arrived from the origin, and what was decided by it.
+
+use crate::invalidation::{Bearings, Fence};
+use crate::semantics::{Freshness, NotStorable, Validators};
+use crate::store::Head;
+use crate::time::Timestamp;
+use http::HeaderName;
+use std::sync::Arc;
+
+/// A reply's head with everything that tells whom it may be given to.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) head: Head,
+    pub(super) validators: Validators,
+    /// Length of the body, where the origin announced it.
+    pub(super) length: Option<u64>,
+    /// When it was generated, as far as the origin tells.
+    pub(super) born: Option<Timestamp>,
+    pub(super) storable: Result<Storable, NotStorable>,
+}
+
+/// What a reply that is being stored answers to.
+#[derive(Debug)]
+pub(super) struct Storable {
+    pub(super) freshness: Freshness,
+    pub(super) fence: Fence,
+    pub(super) bearings: Bearings,
+    /// The full key it is stored under.
+    pub(super) key: Box<[u8]>,
+    /// The request fields that key depends on besides those of the rule.
+    pub(super) varies_on: Arc<[HeaderName]>,
+}
+
+impl Arrival {
+    /// Whether it is being stored.
+    pub(super) fn is_stored(&self) -> bool {
+        self.storable.is_ok()
+    }
+
+    /// How long it is fresh, where that was decided.
+    pub(super) fn freshness(&self) -> Option<&Freshness> {
+        self.storable.as_ref().ok().map(|storable| &storable.freshness)
+    }
+}

@@ -1,0 +1,404 @@
+//! A fill: asks the origin, decides by the head whether the reply may be stored, and hands everything to the flight.
+//!
+//! It is a task of its own, owned by the engine. Clients come and go; the fill goes on, within the deadlines of the
+//! origin's port and [`KEEP_LIMIT`], and when it is dropped its [`Ticket`] tells those who wait.
+
+use super::Engine;
+use super::arrival::{Arrival, Storable};
+use super::flight::{FillFailure, Flight, Landing};
+use super::flights::{FlightKey, Ticket};
+use super::memo::Memo;
+use super::rules::{CacheRule, Route};
+use crate::invalidation::{Bearings, Fence, Verdict};
+use crate::key::{KeyBuf, KeyHash};
+use crate::origin::{FetchError, FetchRequest, Framing, Reply, ReplyBody};
+use crate::semantics::{
+    Cookies, Credentials, Exchange, Freshness, NotStorable, SetCookie, Validators, Vary, assess,
+    merge_not_modified, parse_vary, usable_on_error,
+};
+use crate::store::{Entry, EntryParts, Head, gather};
+use crate::time::Timestamp;
+use http::header::{AGE, COOKIE, HeaderName, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a reply that is being stored may take to arrive. It is no larger than one object of the memory tier, so
+/// whatever is slower than this is not worth a place.
+const KEEP_LIMIT: Duration = Duration::from_secs(300);
+
+/// A key, and what it hashes to.
+#[derive(Clone, Debug)]
+pub(super) struct StoredKey {
+    pub(super) hash: KeyHash,
+    pub(super) bytes: Box<[u8]>,
+}
+
+impl StoredKey {
+    pub(super) fn of(key: &KeyBuf) -> Self {
+        Self { hash: key.hash(), bytes: key.as_bytes().into() }
+    }
+
+    /// The key of the variant that `headers` select.
+    fn variant(&self, names: &[HeaderName], headers: &HeaderMap) -> Self {
+        let mut key = KeyBuf::of(&self.bytes);
+        key.push_variant(names, headers);
+        Self::of(&key)
+    }
+}
+
+/// Everything a fill needs; it owns all of it.
+pub(super) struct Fill {
+    pub(super) engine: Arc<Engine>,
+    pub(super) route: Arc<Route>,
+    pub(super) ticket: Ticket,
+    pub(super) key: FlightKey,
+    /// The key without the origin's own `Vary`.
+    pub(super) primary: StoredKey,
+    /// What the origin is known to vary on.
+    pub(super) varies_on: Option<Arc<[HeaderName]>>,
+    /// The fields of the request that started it, as the client sent them: they select the variant.
+    pub(super) asked: HeaderMap,
+    pub(super) authority: Box<str>,
+    pub(super) path: Box<str>,
+    pub(super) credentials: Credentials,
+    pub(super) request: FetchRequest,
+    /// The stored reply to be confirmed or replaced, with the hash it stands under.
+    pub(super) stored: Option<(KeyHash, Arc<Entry>)>,
+    /// Counted against the bound on fills for as long as the fill lives.
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
+/// When the origin was asked, and when it answered.
+#[derive(Clone, Copy)]
+struct Times {
+    requested_at: Timestamp,
+    received_at: Timestamp,
+}
+
+impl Fill {
+    /// Runs to the end of the reply.
+    pub(super) async fn run(self) {
+        let result = self.fetch().await;
+        self.engine.observer.fill(&self.route.name, result);
+    }
+
+    fn flight(&self) -> &Arc<Flight> {
+        self.ticket.flight()
+    }
+
+    fn rule(&self) -> &CacheRule {
+        self.route.cache.as_ref().expect("only routes that cache have fills")
+    }
+
+    /// Asks the origin and lands the flight; says how it ended.
+    async fn fetch(&self) -> &'static str {
+        // The fence comes first: whatever is invalidated from here on reaches what the origin is about to say, and
+        // also forbids to revive a stored body by it.
+        let fence = self.engine.ledger.fence();
+        self.flight().set_fence(fence);
+        let confirmable = self.confirmable();
+        let mut request = self.request.clone();
+        if let Some(entry) = &confirmable {
+            entry.validators.make_conditional(&mut request.headers);
+        }
+        let requested_at = self.engine.clock.now();
+        let reply = match self.engine.fetch.fetch(request).await {
+            Ok(reply) => reply,
+            Err(error) => return self.fail(FillFailure::Fetch(error)),
+        };
+        let times = Times { requested_at, received_at: self.engine.clock.now() };
+        match (reply.status, confirmable) {
+            (StatusCode::NOT_MODIFIED, Some(entry)) => self.confirm(&entry, &reply.headers, fence, times),
+            (StatusCode::NOT_MODIFIED, None) => {
+                let unasked = FetchError::Malformed("304 to a request without a condition".to_owned());
+                self.fail(FillFailure::Fetch(unasked))
+            }
+            (status, _) if is_failure(status) && self.stale_is_better(times.received_at) => {
+                self.fail(FillFailure::ServerError(status))
+            }
+            _ => self.receive(reply, fence, times).await,
+        }
+    }
+
+    /// The stored reply, if a 304 may confirm it: nothing reached it, or a soft purge did and its validator would
+    /// have told an edit of the same second.
+    fn confirmable(&self) -> Option<Arc<Entry>> {
+        let (_, entry) = self.stored.as_ref()?;
+        let usable = match self.engine.ledger.judge(entry.fence, &entry.bearings) {
+            Verdict::Live => entry.validators.any(),
+            Verdict::Stale => entry.validators.strong(),
+            Verdict::Dead => false,
+        };
+        usable.then(|| Arc::clone(entry))
+    }
+
+    fn stale_is_better(&self, now: Timestamp) -> bool {
+        self.stored.as_ref().is_some_and(|(_, entry)| {
+            usable_on_error(&entry.freshness, None, now)
+                && self.engine.ledger.judge(entry.fence, &entry.bearings) != Verdict::Dead
+        })
+    }
+
+    fn fail(&self, failure: FillFailure) -> &'static str {
+        let word = failure.as_str();
+        if self.stored.is_some() {
+            self.engine.memos.note(self.key, Memo::Failing, self.engine.clock.now());
+        }
+        self.flight().land(Landing::Failed(failure));
+        word
+    }
+
+    /// Renews the stored reply by a 304 (RFC 9111, 4.3.4).
+    fn confirm(&self, entry: &Arc<Entry>, fresh: &HeaderMap, fence: Fence, times: Times) -> &'static str {
+        let mut headers = merge_not_modified(&entry.head.to_headers(), fresh);
+        let assessed = self.assess(entry.head.status(), &headers, Some(entry.body.len() as u64), times);
+        let freshness = match assessed {
+            Ok(freshness) => freshness,
+            Err(reason) => {
+                // The origin confirms the body but no longer lets it be stored: good for those who asked, no further.
+                self.not_stored(reason, times.received_at);
+                self.flight().land(Landing::Declined);
+                return reason.as_str();
+            }
+        };
+        self.strip(&mut headers);
+        let tags = self.tags(&headers);
+        let Some(bearings) = self.bearings(&tags) else {
+            self.not_stored(NotStorable::TooManyTags, times.received_at);
+            self.flight().land(Landing::Declined);
+            return NotStorable::TooManyTags.as_str();
+        };
+        let renewed = Arc::new(Entry::new(EntryParts {
+            key: entry.key.clone(),
+            head: Head::new(entry.head.status(), &headers),
+            body: entry.body.clone(),
+            validators: Validators::of_reply(&headers, times.received_at),
+            freshness,
+            fence,
+            bearings,
+        }));
+        let (hash, _) = self.stored.as_ref().expect("what was confirmed was stored");
+        if let Some(names) = &self.varies_on {
+            let keep = renewed.freshness.keep_for(times.received_at, true);
+            self.engine.memory.put_variants(self.primary.hash, &self.primary.bytes, names, keep);
+        }
+        self.commit(*hash, &renewed, times.received_at);
+        self.flight().land(Landing::Confirmed(renewed));
+        "not_modified"
+    }
+
+    /// Receives a whole reply: stored and shared, or streamed to one client.
+    async fn receive(&self, reply: Reply, fence: Fence, times: Times) -> &'static str {
+        let Reply { status, mut headers, framing, body } = reply;
+        let length = match framing {
+            Framing::Empty => Some(0),
+            Framing::Length(length) => Some(length),
+            Framing::Marked | Framing::UntilClose => None,
+        };
+        let assessed = if framing.tells_truncation() {
+            self.assess(status, &headers, length, times)
+        } else {
+            Err(NotStorable::Unframed)
+        };
+        let storable = assessed.and_then(|freshness| self.storable(freshness, &headers, fence, times));
+        let born = match &storable {
+            Ok(storable) => Some(storable.freshness.born),
+            Err(_) => age_given(&headers).map(|age| times.received_at.minus(age)),
+        };
+        if storable.is_ok() {
+            self.strip(&mut headers);
+        }
+        let arrival = Arc::new(Arrival {
+            head: Head::new(status, &headers),
+            validators: Validators::of_reply(&headers, times.received_at),
+            length,
+            born,
+            storable,
+        });
+        match &arrival.storable {
+            Ok(_) => self.keep(&arrival, body).await,
+            Err(reason) => {
+                if !is_failure(status) {
+                    self.not_stored(*reason, times.received_at);
+                }
+                self.flight().land(Landing::Exclusive(Arc::clone(&arrival)));
+                self.stream(body).await;
+                reason.as_str()
+            }
+        }
+    }
+
+    fn assess(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        length: Option<u64>,
+        times: Times,
+    ) -> Result<Freshness, NotStorable> {
+        let exchange = Exchange {
+            credentials: self.credentials,
+            status,
+            headers,
+            requested_at: times.requested_at,
+            received_at: times.received_at,
+        };
+        let freshness = assess(&self.rule().freshness, &exchange)?;
+        if length.is_some_and(|length| !self.engine.memory.takes(length)) {
+            return Err(NotStorable::TooLarge);
+        }
+        Ok(freshness)
+    }
+
+    /// What a storable reply answers to; also notes at the primary key what the origin varies on, so that those who
+    /// are told by this reply that it is not for them find their own key.
+    fn storable(
+        &self,
+        freshness: Freshness,
+        headers: &HeaderMap,
+        fence: Fence,
+        times: Times,
+    ) -> Result<Storable, NotStorable> {
+        let bearings = self.bearings(&self.tags(headers)).ok_or(NotStorable::TooManyTags)?;
+        let named = match parse_vary(headers) {
+            Vary::None => Vec::new(),
+            Vary::Fields(names) => names,
+            Vary::All => return Err(NotStorable::VaryAll),
+        };
+        let known = self.varies_on.iter().flat_map(|names| names.iter().cloned());
+        // Under `cookies: ignore` no cookie outside the key reached the origin: it cannot have varied on one.
+        let ignored = |name: &HeaderName| *name == COOKIE && self.rule().freshness.cookies == Cookies::Ignore;
+        let names: Vec<_> = named.into_iter().chain(known).filter(|name| !ignored(name)).collect();
+        if names.is_empty() {
+            let key = self.primary.bytes.clone();
+            return Ok(Storable { freshness, fence, bearings, key, varies_on: Arc::from([]) });
+        }
+        let keep = freshness.keep_for(times.received_at, true);
+        let varies_on = self
+            .engine
+            .memory
+            .put_variants(self.primary.hash, &self.primary.bytes, &names, keep)
+            .ok_or(NotStorable::VaryAll)?;
+        let key = self.primary.variant(&varies_on, &self.asked).bytes;
+        Ok(Storable { freshness, fence, bearings, key, varies_on })
+    }
+
+    fn tags(&self, headers: &HeaderMap) -> Vec<String> {
+        let captures = self.route.pattern.as_ref().and_then(|pattern| pattern.path.captures(&self.path));
+        self.rule().tags_of(captures.as_ref(), headers)
+    }
+
+    fn bearings(&self, tags: &[String]) -> Option<Bearings> {
+        Bearings::new(&self.authority, &self.path, &self.route.name, tags.iter().map(String::as_str)).ok()
+    }
+
+    fn strip(&self, headers: &mut HeaderMap) {
+        if self.rule().freshness.set_cookie == SetCookie::Strip {
+            headers.remove(SET_COOKIE);
+        }
+    }
+
+    /// Receives the body for everybody, and stores it when it is whole.
+    async fn keep(&self, arrival: &Arc<Arrival>, mut body: Box<dyn ReplyBody>) -> &'static str {
+        self.flight().land(Landing::Shared(Arc::clone(arrival)));
+        let deadline = Instant::now() + KEEP_LIMIT;
+        let mut buffered = self.engine.buffers.reserve();
+        let mut length = 0;
+        loop {
+            match timeout_at(deadline, body.next()).await {
+                Ok(Ok(Some(piece))) => {
+                    length += piece.len() as u64;
+                    let fits = self.engine.memory.takes(length) && buffered.grow(piece.len() as u64);
+                    self.flight().push(piece);
+                    if !fits {
+                        drop(buffered);
+                        return self.outgrow(body).await;
+                    }
+                }
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => {
+                    self.flight().end(false);
+                    return error.as_str();
+                }
+                Err(_) => {
+                    self.flight().end(false);
+                    return FetchError::Timeout.as_str();
+                }
+            }
+        }
+        let stored = self.store(arrival);
+        self.flight().end(true);
+        stored
+    }
+
+    /// Goes on with a reply that turned out too large to be kept.
+    async fn outgrow(&self, body: Box<dyn ReplyBody>) -> &'static str {
+        self.not_stored(NotStorable::TooLarge, self.engine.clock.now());
+        self.flight().narrow();
+        self.stream(body).await;
+        NotStorable::TooLarge.as_str()
+    }
+
+    /// Passes the body on at the pace of those who read it, as long as anybody does.
+    async fn stream(&self, mut body: Box<dyn ReplyBody>) {
+        let whole = loop {
+            if !self.flight().room().await {
+                break false;
+            }
+            match body.next().await {
+                Ok(Some(piece)) => self.flight().push(piece),
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        self.flight().end(whole);
+    }
+
+    fn store(&self, arrival: &Arrival) -> &'static str {
+        let Ok(storable) = &arrival.storable else { return "not_stored" };
+        let entry = Arc::new(Entry::new(EntryParts {
+            key: storable.key.clone(),
+            head: arrival.head.clone(),
+            body: gather(&self.flight().pieces()),
+            freshness: storable.freshness.clone(),
+            validators: arrival.validators.clone(),
+            fence: storable.fence,
+            bearings: storable.bearings.clone(),
+        }));
+        let hash = KeyBuf::of(&storable.key).hash();
+        self.commit(hash, &entry, self.engine.clock.now())
+    }
+
+    /// Puts an entry into memory, unless something reached it while it arrived.
+    fn commit(&self, hash: KeyHash, entry: &Arc<Entry>, now: Timestamp) -> &'static str {
+        self.engine.memos.forget(self.key);
+        if self.engine.ledger.judge(entry.fence, &entry.bearings) == Verdict::Dead {
+            return "purged";
+        }
+        let keep = entry.freshness.keep_for(now, entry.validators.any());
+        let keep = self.rule().memory_ttl.map_or(keep, |limit| keep.min(limit));
+        self.engine.memory.put(hash, Arc::clone(entry), keep).as_str()
+    }
+
+    /// The origin's word is that this key is not stored (any more): what stands there goes, and the next requests
+    /// need not wait for one another.
+    fn not_stored(&self, reason: NotStorable, now: Timestamp) {
+        if reason.lasting() {
+            self.engine.memos.note(self.key, Memo::Uncacheable(reason.as_str()), now);
+        }
+        if let Some((hash, entry)) = &self.stored {
+            self.engine.memory.remove(hash, entry);
+        }
+    }
+}
+
+/// The statuses for which RFC 5861, 4 lets a stale reply be preferred.
+fn is_failure(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+fn age_given(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(AGE)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
