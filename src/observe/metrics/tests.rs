@@ -1,0 +1,203 @@
+use super::*;
+use crate::engine::Outcome;
+use crate::invalidation::LedgerStats;
+use crate::observe::{Finished, Tier};
+use crate::store::MemoryStats;
+use std::time::Duration;
+
+fn metrics() -> Metrics {
+    let metrics = Metrics::new(2, Timestamp::from_secs(1_700_000_000));
+    metrics.install_routes(["product".into(), "cart".into()]);
+    metrics.install_origins(["default".into()]);
+    metrics
+}
+
+fn hit(micros: u64) -> Finished {
+    Finished {
+        outcome: Outcome::Hit,
+        tier: Some(Tier::Memory),
+        forward: None,
+        status: 200,
+        bytes: 100,
+        elapsed: Duration::from_micros(micros),
+    }
+}
+
+/// Every line of `wanted` is a line of the text.
+fn check(metrics: &Metrics, wanted: &[&str]) {
+    let text = metrics.text();
+    let missing: Vec<_> = wanted.iter().filter(|line| !text.lines().any(|have| have == **line)).collect();
+    assert!(missing.is_empty(), "missing {missing:#?} in\n{text}");
+}
+
+#[test]
+fn requests_by_route_and_outcome() {
+    let metrics = metrics();
+    let product = metrics.route("product").unwrap();
+    product.record(&hit(40));
+    product.record(&hit(60));
+    check(
+        &metrics,
+        &[
+            "# TYPE larder_requests_total counter",
+            r#"larder_requests_total{route="product",outcome="hit"} 2"#,
+            r#"larder_requests_total{route="product",outcome="miss"} 0"#,
+            r#"larder_requests_total{route="cart",outcome="pass"} 0"#,
+            r#"larder_hits_total{route="product",tier="memory"} 2"#,
+            r#"larder_hits_total{route="cart",tier="memory"} 0"#,
+            r#"larder_responses_total{route="product",status="2xx"} 2"#,
+            r#"larder_response_bytes_total{route="product",outcome="hit"} 200"#,
+            "# TYPE larder_request_seconds histogram",
+            r#"larder_request_seconds_bucket{route="product",outcome="hit",le="0.00005"} 1"#,
+            r#"larder_request_seconds_bucket{route="product",outcome="hit",le="0.0001"} 2"#,
+            r#"larder_request_seconds_bucket{route="product",outcome="hit",le="30"} 2"#,
+            r#"larder_request_seconds_bucket{route="product",outcome="hit",le="+Inf"} 2"#,
+            r#"larder_request_seconds_sum{route="product",outcome="hit"} 0.0001"#,
+            r#"larder_request_seconds_count{route="product",outcome="hit"} 2"#,
+        ],
+    );
+}
+
+#[test]
+fn what_the_engine_reports() {
+    let metrics = metrics();
+    metrics.fill("product", "stored");
+    metrics.fill("product", "no_store");
+    metrics.fill("no such route", "stored");
+    metrics.collapsed("product");
+    metrics.stale("product", "revalidating");
+    KINDS.iter().for_each(|(kind, _)| metrics.invalidated(*kind));
+    metrics.invalidated(Kind::Tag);
+    check(
+        &metrics,
+        &[
+            r#"larder_fills_total{route="product",result="stored"} 1"#,
+            r#"larder_fills_total{route="product",result="no_store"} 1"#,
+            r#"larder_collapsed_total{route="product"} 1"#,
+            r#"larder_collapsed_total{route="cart"} 0"#,
+            r#"larder_stale_served_total{route="product",reason="revalidating"} 1"#,
+            r#"larder_invalidations_total{kind="path"} 1"#,
+            r#"larder_invalidations_total{kind="prefix"} 1"#,
+            r#"larder_invalidations_total{kind="tag"} 2"#,
+            r#"larder_invalidations_total{kind="route"} 1"#,
+            r#"larder_invalidations_total{kind="all"} 1"#,
+        ],
+    );
+    assert!(!metrics.text().contains("no such route"));
+    assert_eq!(metrics.invalidations(), 6);
+}
+
+#[test]
+fn readings_are_taken_at_the_scrape() {
+    let metrics = metrics();
+    assert!(!metrics.text().contains("larder_memory_bytes"));
+    let entries = Arc::new(AtomicU64::new(3));
+    let seen = Arc::clone(&entries);
+    metrics.read_from(move || Readings {
+        memory: MemoryStats { bytes: 2048, entries: seen.load(Relaxed), evictions: 7 },
+        memory_limit: 4096,
+        ledger: LedgerStats { exact: 5, exact_bytes: 60, table_bytes: 70, ..LedgerStats::default() },
+        fills_in_flight: 2,
+    });
+    entries.store(4, Relaxed);
+    check(
+        &metrics,
+        &[
+            "larder_memory_bytes 2048",
+            "larder_memory_limit_bytes 4096",
+            "larder_memory_entries 4",
+            "larder_evictions_total 7",
+            "larder_invalidation_exact_entries 5",
+            r#"larder_invalidation_bytes{part="exact"} 60"#,
+            r#"larder_invalidation_bytes{part="table"} 70"#,
+            "larder_fills_in_flight 2",
+        ],
+    );
+}
+
+#[test]
+fn connections_end_with_their_guard() {
+    let metrics = metrics();
+    let first = metrics.connection();
+    let second = metrics.connection();
+    drop(first);
+    check(&metrics, &["larder_connections 1", "larder_connections_accepted_total 2"]);
+    drop(second);
+    assert_eq!(metrics.connections_open(), 0);
+}
+
+#[test]
+fn reloads_by_result() {
+    let metrics = metrics();
+    check(
+        &metrics,
+        &[
+            "larder_config_last_reload_successful 1",
+            "larder_config_last_reload_success_timestamp_seconds 1700000000",
+            r#"larder_config_reloads_total{result="success"} 0"#,
+        ],
+    );
+    metrics.reloaded(true, Timestamp::from_secs(1_700_000_100));
+    metrics.reloaded(false, Timestamp::from_secs(1_700_000_200));
+    check(
+        &metrics,
+        &[
+            "larder_config_last_reload_successful 0",
+            "larder_config_last_reload_success_timestamp_seconds 1700000100",
+            r#"larder_config_reloads_total{result="success"} 1"#,
+            r#"larder_config_reloads_total{result="failure"} 1"#,
+        ],
+    );
+}
+
+#[test]
+fn origins_by_name_and_reason() {
+    let metrics = metrics();
+    let origin = metrics.origin("default").unwrap();
+    origin.answered(Duration::from_millis(200));
+    origin.failed("timeout");
+    check(
+        &metrics,
+        &[
+            r#"larder_origin_seconds_bucket{origin="default",le="0.1"} 0"#,
+            r#"larder_origin_seconds_bucket{origin="default",le="0.25"} 1"#,
+            r#"larder_origin_seconds_count{origin="default"} 1"#,
+            r#"larder_origin_errors_total{origin="default",reason="timeout"} 1"#,
+        ],
+    );
+    assert_eq!(origin.failures(), 1);
+}
+
+#[test]
+fn a_reload_keeps_what_stays_and_forgets_what_went() {
+    let metrics = metrics();
+    let product = metrics.route("product").unwrap();
+    product.record(&hit(40));
+    let now = metrics.install_routes(["new".into(), "product".into()]);
+    assert_eq!(now.iter().map(|route| route.name()).collect::<Vec<_>>(), ["new", "product"]);
+    assert!(Arc::ptr_eq(&now[1], &product));
+    assert!(metrics.route("cart").is_none());
+    check(
+        &metrics,
+        &[
+            r#"larder_requests_total{route="product",outcome="hit"} 1"#,
+            r#"larder_requests_total{route="new",outcome="hit"} 0"#,
+        ],
+    );
+    assert_eq!(metrics.totals().hits(), 1);
+}
+
+#[test]
+fn the_process_and_the_build() {
+    let metrics = metrics();
+    let version = format!(r#"larder_build_info{{version="{}"}} 1"#, env!("CARGO_PKG_VERSION"));
+    check(
+        &metrics,
+        &[&version, "# TYPE process_resident_memory_bytes gauge", "# TYPE process_open_fds gauge"],
+    );
+}
+
+#[test]
+fn labels_are_the_kinds() {
+    assert!(KINDS.iter().enumerate().all(|(index, (kind, _))| *kind as usize == index));
+}
