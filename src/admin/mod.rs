@@ -1,1 +1,30 @@
-//! Stub.
+//! The admin listener: health, metrics, figures, purges and reloads.
+//!
+//! ```text
+//! GET  /healthz   the process is alive                                    open to all
+//! GET  /readyz    whether it may take traffic, and what is degraded       open to all
+//! GET  /metrics   Prometheus text
+//! GET  /stats     the same figures as JSON, with ratios and quantiles
+//! POST /purge     {"urls":[…],"tags":[…],"prefixes":[…],"routes":[…],"all":true,"soft":false}
+//! POST /reload    the configuration file again
+//! ```
+//!
+//! [`Admin`] speaks HTTP/1.1 on a listener it is given; what it needs from the rest of Larder comes through [`Control`].
+//! Whether a request is let in is decided by [`gate`](self) alone, before its body is read.
+
+mod answer;
+mod control;
+#[cfg(test)]
+mod fake;
+mod gate;
+mod handle;
+mod listener;
+mod problem;
+mod purge;
+mod serve;
+mod stats;
+mod token;
+
+pub use control::{Control, Degraded, Readiness, Reloaded};
+pub use serve::Admin;
+pub use stats::{InvalidationFigures, MemoryFigures, OriginFigures, RouteFigures, Stats};

@@ -1,0 +1,57 @@
+//! What the admin listener needs from the rest of Larder.
+
+use super::Stats;
+use crate::invalidation::{Invalidation, LogError, Position};
+use crate::key::Scheme;
+use async_trait::async_trait;
+use serde::Serialize;
+
+/// Larder, as the admin listener sees it.
+#[async_trait]
+pub trait Control: Send + Sync + 'static {
+    /// Appends `batch` to the log at one position. This node has applied it when it returns.
+    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Position, LogError>;
+
+    /// Reads the configuration again and puts it in force, or says what is wrong with it, one fault a line.
+    async fn reload(&self) -> Result<Reloaded, Vec<String>>;
+
+    /// The canonical name of an authority that somebody wrote; `None` when it is none.
+    fn canonical(&self, authority: &str, scheme: Scheme) -> Option<String>;
+
+    /// The names of the routes in force.
+    fn routes(&self) -> Vec<String>;
+
+    /// Whether traffic may come.
+    fn readiness(&self) -> Readiness;
+
+    /// The figures of this moment.
+    fn stats(&self) -> Stats;
+
+    /// The metrics in the text format of Prometheus. May take a while; it is called on a thread that may block.
+    fn metrics_text(&self) -> String;
+}
+
+/// A reload that took place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Reloaded {
+    /// Keys that changed in the file and only take effect after a restart.
+    pub needs_restart: Vec<&'static str>,
+}
+
+/// Whether Larder may take traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// `false` while it starts and once it drains.
+    pub ready: bool,
+    /// What does not work as it should although traffic may come.
+    pub degraded: Vec<Degraded>,
+}
+
+/// Something that does not work as it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Degraded {
+    /// What: `origin`, `config`, …
+    pub component: &'static str,
+    /// How, in a sentence. `/readyz` shows it to everybody, so no secrets and no addresses of the inside.
+    pub reason: String,
+}

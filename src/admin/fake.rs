@@ -1,0 +1,57 @@
+//! A Larder for the tests of the admin listener, with a switch for each thing that can go wrong.
+
+use super::{Control, Degraded, Readiness, Reloaded, Stats};
+use crate::invalidation::{Invalidation, LogError, Position};
+use crate::key::Scheme;
+use async_trait::async_trait;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+#[derive(Default)]
+pub(super) struct Fake {
+    pub(super) purged: Mutex<Vec<Invalidation>>,
+    pub(super) log_fails: AtomicBool,
+    pub(super) config_is_bad: AtomicBool,
+    pub(super) draining: AtomicBool,
+    position: AtomicU64,
+}
+
+#[async_trait]
+impl Control for Fake {
+    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Position, LogError> {
+        if self.log_fails.load(SeqCst) {
+            return Err(LogError::Unavailable("no answer".into()));
+        }
+        self.purged.lock().unwrap().extend(batch);
+        Ok(Position::from_u64((1 << 60) + 1 + self.position.fetch_add(1, SeqCst)))
+    }
+
+    async fn reload(&self) -> Result<Reloaded, Vec<String>> {
+        if self.config_is_bad.load(SeqCst) {
+            return Err(vec!["proxy.yaml:1:1: one".into(), "proxy.yaml:2:1: two".into()]);
+        }
+        Ok(Reloaded { needs_restart: vec!["threads"] })
+    }
+
+    fn canonical(&self, authority: &str, _scheme: Scheme) -> Option<String> {
+        Some(if authority == "alias.example" { "shop.example" } else { authority }.to_owned())
+    }
+
+    fn routes(&self) -> Vec<String> {
+        ["cart", "product"].map(String::from).into()
+    }
+
+    fn readiness(&self) -> Readiness {
+        let degraded =
+            vec![Degraded { component: "origin", reason: "no server of `default` is healthy".into() }];
+        Readiness { ready: !self.draining.load(SeqCst), degraded }
+    }
+
+    fn stats(&self) -> Stats {
+        Stats { version: "1.2.3", hit_ratio: Some(0.5), ..Stats::default() }
+    }
+
+    fn metrics_text(&self) -> String {
+        "# HELP a_total A.\n# TYPE a_total counter\na_total 1\n".into()
+    }
+}

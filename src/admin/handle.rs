@@ -1,0 +1,167 @@
+//! What each resource answers.
+
+use super::Control;
+use super::answer::Answer;
+use super::gate::Resource;
+use super::problem::{Kind, Problem};
+use super::purge::PurgeRequest;
+use crate::invalidation::{Invalidation, Matcher, Mode};
+use http::StatusCode;
+use serde_json::json;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// An audit line names at most so many bytes of what was purged; the count tells how much there was.
+const MAX_AUDITED: usize = 4096;
+
+/// A request that was let in.
+pub(super) struct Request<'a> {
+    /// What it is for.
+    pub(super) resource: Resource,
+    /// Its query, without `?`.
+    pub(super) query: &'a str,
+    /// Its body; empty where none is read.
+    pub(super) body: &'a [u8],
+    /// Who sent it.
+    pub(super) peer: IpAddr,
+}
+
+/// Answers a request.
+pub(super) async fn handle(control: &Arc<dyn Control>, request: &Request<'_>) -> Answer {
+    let result = match request.resource {
+        Resource::Health => Ok(Answer::json(StatusCode::OK, &json!({ "status": "ok" }))),
+        Resource::Readiness => Ok(readiness(&**control)),
+        Resource::Metrics => metrics(control).await,
+        Resource::Stats => Ok(Answer::json(StatusCode::OK, &control.stats())),
+        Resource::Purge => purge(&**control, request).await,
+        Resource::Reload => reload(&**control, request.peer).await,
+    };
+    result.unwrap_or_else(Answer::from)
+}
+
+fn readiness(control: &dyn Control) -> Answer {
+    let readiness = control.readiness();
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Answer::json(status, &readiness)
+}
+
+/// A scrape of thousands of routes takes milliseconds, in which this runtime would answer nobody else.
+async fn metrics(control: &Arc<dyn Control>) -> Result<Answer, Problem> {
+    let control = Arc::clone(control);
+    let text = tokio::task::spawn_blocking(move || control.metrics_text()).await;
+    text.map(Answer::metrics).map_err(|error| Problem::new(Kind::Internal, error.to_string()))
+}
+
+async fn purge(control: &dyn Control, request: &Request<'_>) -> Result<Answer, Problem> {
+    check_wait(request.query)?;
+    let batch = PurgeRequest::parse(request.body)?.resolve(control)?;
+    let (count, what, soft) =
+        (batch.len(), describe(&batch), batch.iter().any(|item| item.mode == Mode::Soft));
+    let peer = request.peer;
+    match control.purge(batch).await {
+        Ok(position) => {
+            tracing::info!(target: "larder::audit", %peer, %position, soft, count, what, "purged");
+            Ok(Answer::json(StatusCode::ACCEPTED, &json!({ "position": position.to_string() })))
+        }
+        Err(error) => {
+            tracing::warn!(target: "larder::audit", %peer, soft, count, what, %error, "not purged");
+            Err(Problem::new(Kind::LogUnavailable, format!("{error}; nothing was purged, try again")))
+        }
+    }
+}
+
+/// `wait=node` is all that can be waited for in one process, and done when the log has taken the purge.
+fn check_wait(query: &str) -> Result<(), Problem> {
+    let refuse = |detail: String| Err(Problem::new(Kind::InvalidQuery, detail));
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        match parameter.split_once('=').unwrap_or((parameter, "")) {
+            ("wait", "node") => {}
+            ("wait", other @ ("fleet" | "cdn")) => {
+                return refuse(format!(
+                    "this version cannot wait for `{other}`: it has neither fleet nor CDN; `wait=node` is supported"
+                ));
+            }
+            ("wait", other) => {
+                return refuse(format!("`wait={}` is not known; write `wait=node`", other.escape_debug()));
+            }
+            (name, _) => {
+                return refuse(format!("`{}` is not known; only `wait=node` is", name.escape_debug()));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn reload(control: &dyn Control, peer: IpAddr) -> Result<Answer, Problem> {
+    match control.reload().await {
+        Ok(reloaded) => {
+            tracing::info!(target: "larder::audit", %peer, needs_restart = ?reloaded.needs_restart, "reloaded");
+            Ok(Answer::json(StatusCode::OK, &reloaded))
+        }
+        Err(faults) => {
+            tracing::warn!(target: "larder::audit", %peer, faults = faults.len(), "not reloaded");
+            Err(Problem::with_errors(Kind::InvalidConfiguration, faults))
+        }
+    }
+}
+
+/// What a batch reaches, for the audit log.
+fn describe(batch: &[Invalidation]) -> String {
+    let mut text = String::new();
+    for Invalidation { matcher, mode: _ } in batch {
+        if text.len() > MAX_AUDITED {
+            text.push_str(" …");
+            break;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        // Writing to a `String` cannot fail.
+        _ = match matcher {
+            Matcher::Path { authority, path } => write!(text, "url:{authority}{path}"),
+            Matcher::Prefix { authority, path } => write!(text, "prefix:{authority}{path}"),
+            Matcher::Tag(tag) => write!(text, "tag:{tag}"),
+            Matcher::Route(route) => write!(text, "route:{route}"),
+            Matcher::All => write!(text, "all"),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_waited_for() {
+        fn check(query: &str, want: Result<(), &str>) {
+            let got = check_wait(query).map_err(|problem| problem.detail);
+            match want {
+                Ok(()) => assert_eq!(got, Ok(()), "{query}"),
+                Err(part) => {
+                    assert!(got.as_ref().is_err_and(|detail| detail.contains(part)), "{query}: {got:?}")
+                }
+            }
+        }
+        check("", Ok(()));
+        check("wait=node", Ok(()));
+        check("wait=fleet", Err("cannot wait for `fleet`"));
+        check("wait=cdn", Err("cannot wait for `cdn`"));
+        check("wait=", Err("write `wait=node`"));
+        check("wait", Err("write `wait=node`"));
+        check("wait=node&soft=true", Err("`soft` is not known"));
+    }
+
+    #[test]
+    fn audited_text_is_bounded() {
+        let tag = |number: usize| Invalidation {
+            matcher: Matcher::Tag(format!("tag-{number}").into()),
+            mode: Mode::Hard,
+        };
+        assert_eq!(describe(&[tag(1), tag(2)]), "tag:tag-1 tag:tag-2");
+        let many: Vec<_> = (0..10_000).map(tag).collect();
+        let text = describe(&many);
+        assert!(text.len() < MAX_AUDITED + 64 && text.ends_with(" …"), "{}", text.len());
+    }
+}
