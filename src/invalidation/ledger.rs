@@ -1,13 +1,44 @@
 //! What this node knows of the log: recent purges exactly, all others by the table.
+//!
+//! # How reading and writing meet
+//!
+//! Writers take turns ([`Ledger::apply`] holds a mutex); readers take no lock and never wait. A writer first writes
+//! the records and the table, then the marks of the kinds, and last, with `Release`, `latest` and `applied`. A reader
+//! loads `latest` first, with `Acquire`: so whatever position it sees there, it finds all that was recorded up to it.
+//! What it finds beyond that belongs to a purge that is just being applied, and counts early, which is allowed.
+//!
+//! The records change as a whole: a reader takes one [`View`] of them, and everything in it (records, sealed segments,
+//! how far back they reach) belongs together, whatever is grown, sealed or dropped meanwhile.
 
-use super::{Bearings, Checked, Fence, Invalidation, Position};
+use super::bearings::Section;
+use super::recent::{Last, Recent};
+use super::sealed::Segment;
+use super::table::Table;
+use super::{Bearings, Checked, Fence, Invalidation, Kind, Matcher, Mode, Position};
+use arc_swap::ArcSwap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Slots of the newest records when nothing was invalidated yet: 24 KiB.
+const FIRST_SLOTS: usize = 1 << 10;
+
+/// Slots of the newest records at most: 6 MiB. They are sealed in one go, which takes a millisecond or two then.
+const MOST_SLOTS: usize = 1 << 18;
+
+/// Bytes of memory to one slot of the newest records: these take 5 % of it, and sealed ones, which are three times as
+/// small, the rest.
+const MEMORY_A_SLOT: usize = 512;
+
+/// In a remembered position: the entry is stale. Positions that reach this bit (in the year 2248) are not remembered.
+const STALE: u64 = 1 << 63;
 
 /// Sizes of a [`Ledger`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerSettings {
-    /// Bytes for the exact map of recent purges.
+    /// Bytes for exact records of recent purges: about 8.5 each. Some 24 KiB are taken in any case.
     pub memory: usize,
-    /// Slots of the table behind it; a power of two.
+    /// Slots of the table behind them, 8 bytes each where written; rounded up to a power of two.
     pub table_slots: usize,
 }
 
@@ -22,50 +53,261 @@ pub enum Verdict {
     Dead,
 }
 
+impl Verdict {
+    /// The word for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Stale => "stale",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 /// Figures of a ledger, for metrics and `/stats`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LedgerStats {
+    /// Invalidations remembered one by one.
     pub exact: usize,
+    /// Bytes they take.
     pub exact_bytes: usize,
+    /// Bytes of the tables in memory.
     pub table_bytes: usize,
+    /// Since when every invalidation is remembered one by one: an entry checked later never meets the table.
     pub reach: Position,
 }
 
 /// The invalidations applied on this node.
-#[derive(Debug)]
-pub struct Ledger {}
+pub struct Ledger {
+    applied: AtomicU64,
+    /// The last position at which anything was invalidated.
+    latest: AtomicU64,
+    hard: Side,
+    soft: Side,
+    view: ArcSwap<View>,
+    writer: Mutex<()>,
+    memory: usize,
+    most_slots: usize,
+}
+
+/// What is kept of each mode apart.
+struct Side {
+    /// The last position at which each kind was invalidated; that of [`Kind::All`] is all there is to know of it.
+    marks: [AtomicU64; Kind::EACH.len()],
+    table: Table,
+}
+
+/// The exact records at one moment.
+struct View {
+    recent: Arc<Recent>,
+    /// Oldest first.
+    sealed: Vec<Arc<Segment>>,
+    /// The last position dropped.
+    reach: u64,
+}
 
 impl Ledger {
     /// An empty ledger whose applied position is `start`.
     pub fn new(settings: &LedgerSettings, start: Position) -> Self {
-        let _ = (settings, start);
-        todo!()
+        let LedgerSettings { memory, table_slots } = *settings;
+        let view =
+            View { recent: Arc::new(Recent::new(FIRST_SLOTS)), sealed: Vec::new(), reach: start.as_u64() };
+        let most_slots = (memory / MEMORY_A_SLOT).clamp(FIRST_SLOTS, MOST_SLOTS);
+        Self {
+            applied: AtomicU64::new(start.as_u64()),
+            latest: AtomicU64::new(0),
+            hard: Side::new(table_slots),
+            soft: Side::new(table_slots),
+            view: ArcSwap::from_pointee(view),
+            writer: Mutex::new(()),
+            memory,
+            most_slots: 1 << most_slots.ilog2(),
+        }
     }
+
     /// The position up to which the log is applied without a gap.
     pub fn applied(&self) -> Position {
-        todo!()
+        Position::from_u64(self.applied.load(Ordering::Acquire))
     }
+
     /// The fence a fill takes now.
     pub fn fence(&self) -> Fence {
         Fence::at(self.applied())
     }
-    /// Applies what stands at `position`, which must lie after [`Ledger::applied`].
+
+    /// Applies what stands at `position`. What is not after [`Ledger::applied`] is known already and ignored, so a
+    /// record may be delivered twice. When this returns, every judgement that follows sees it.
     pub fn apply(&self, position: Position, batch: &[Invalidation]) {
-        let _ = (position, batch);
-        todo!()
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = position.as_u64();
+        if position <= self.applied.load(Ordering::Relaxed) {
+            return;
+        }
+        for invalidation in batch {
+            self.record(invalidation, position);
+        }
+        for Invalidation { matcher, mode } in batch {
+            self.side(*mode).marks[matcher.kind() as usize].store(position, Ordering::Relaxed);
+        }
+        if !batch.is_empty() {
+            self.latest.store(position, Ordering::Release);
+        }
+        self.applied.store(position, Ordering::Release);
+        drop(writer);
     }
+
     /// Whether an entry with this fence and these bearings may be served.
     pub fn judge(&self, fence: Fence, bearings: &Bearings) -> Verdict {
-        let _ = (fence, bearings);
-        todo!()
+        let since = fence.position().as_u64();
+        if self.latest.load(Ordering::Acquire) <= since {
+            return Verdict::Live;
+        }
+        self.judge_since(since, bearings)
     }
-    /// As [`Ledger::judge`], remembered in `checked`: one atomic load while nothing was invalidated since.
+
+    /// As [`Ledger::judge`], remembered in `checked`: one atomic load of the ledger while nothing was invalidated since.
+    ///
+    /// What was found live at a position is as good as filled at it, so an entry that is read now and then is always
+    /// judged by exact records.
     pub fn judge_cached(&self, fence: Fence, bearings: &Bearings, checked: &Checked) -> Verdict {
-        let _ = (fence, bearings, checked);
-        todo!()
+        // Each value of `checked` is true by itself, whichever of several readers wrote last, so no order is needed.
+        let known = checked.0.load(Ordering::Relaxed);
+        let (stale, since) = (known & STALE, (known & !STALE).max(fence.position().as_u64()));
+        let latest = self.latest.load(Ordering::Acquire);
+        let found = if latest <= since { Verdict::Live } else { self.judge_since(since, bearings) };
+        let verdict = if found == Verdict::Live && stale != 0 { Verdict::Stale } else { found };
+        if latest > since && latest < STALE {
+            match verdict {
+                Verdict::Live => checked.0.store(latest, Ordering::Relaxed),
+                Verdict::Stale => checked.0.store(latest | STALE, Ordering::Relaxed),
+                Verdict::Dead => {}
+            }
+        }
+        verdict
     }
+
     /// Figures for observation.
     pub fn stats(&self) -> LedgerStats {
-        todo!()
+        let view = self.view.load();
+        let sealed = |measure: fn(&Segment) -> usize| view.sealed.iter().map(|s| measure(s)).sum::<usize>();
+        LedgerStats {
+            exact: view.recent.len() + sealed(Segment::len),
+            exact_bytes: view.recent.bytes() + sealed(Segment::bytes),
+            table_bytes: self.hard.table.bytes() + self.soft.table.bytes(),
+            reach: Position::from_u64(view.reach),
+        }
+    }
+
+    /// Judges by what was invalidated after `since`. The caller has loaded `latest`.
+    fn judge_since(&self, since: u64, bearings: &Bearings) -> Verdict {
+        if self.hard.mark(Kind::All) > since {
+            return Verdict::Dead;
+        }
+        let mut verdict = if self.soft.mark(Kind::All) > since { Verdict::Stale } else { Verdict::Live };
+        let view = self.view.load();
+        for section in bearings.sections() {
+            match self.judge_section(&view, since, &section) {
+                Verdict::Dead => return Verdict::Dead,
+                Verdict::Stale => verdict = Verdict::Stale,
+                Verdict::Live => {}
+            }
+        }
+        verdict
+    }
+
+    fn judge_section(&self, view: &View, since: u64, section: &Section<'_>) -> Verdict {
+        let (hard, soft) = (self.hard.mark(section.kind) > since, self.soft.mark(section.kind) > since);
+        if !hard && !soft {
+            return Verdict::Live;
+        }
+        let mut stale = section.any && soft;
+        if section.any && hard {
+            return Verdict::Dead;
+        }
+        for &hash in section.hashes {
+            let last = self.last(view, since, hash);
+            if hard && last.hard > since {
+                return Verdict::Dead;
+            }
+            stale |= soft && last.soft > since;
+        }
+        if stale { Verdict::Stale } else { Verdict::Live }
+    }
+
+    /// When `hash` was last invalidated, to all who ask about the time after `since`.
+    fn last(&self, view: &View, since: u64, hash: u64) -> Last {
+        let newer = view.sealed.iter().rev().take_while(|segment| segment.last() > since);
+        let exact = newer.fold(view.recent.last(hash), |last, segment| last.or_later(segment.last_of(hash)));
+        if since >= view.reach {
+            return exact;
+        }
+        exact.or_later(Last { hard: self.hard.table.last(hash), soft: self.soft.table.last(hash) })
+    }
+
+    fn record(&self, Invalidation { matcher, mode }: &Invalidation, position: u64) {
+        if *matcher == Matcher::All {
+            return;
+        }
+        let hash = matcher.hash().0;
+        self.side(*mode).table.raise(hash, position);
+        while !self.view.load().recent.raise(hash, *mode, position) {
+            self.make_room();
+        }
+    }
+
+    /// Gives the newest records more room, or seals them when they have as much as they may.
+    fn make_room(&self) {
+        let view = self.view.load_full();
+        if view.recent.capacity() < self.most_slots {
+            let recent = Arc::new(view.recent.grown());
+            self.view.store(Arc::new(View { recent, sealed: view.sealed.clone(), reach: view.reach }));
+            return;
+        }
+        let records: Vec<_> = view.recent.records().collect();
+        let recent = Arc::new(Recent::new(self.most_slots));
+        let sealed = view.sealed.iter().cloned().chain([Arc::new(Segment::new(&records))]).collect();
+        let mut next = View { recent, sealed, reach: view.reach };
+        next.drop_oldest(self.memory);
+        self.view.store(Arc::new(next));
+    }
+
+    fn side(&self, mode: Mode) -> &Side {
+        match mode {
+            Mode::Hard => &self.hard,
+            Mode::Soft => &self.soft,
+        }
     }
 }
+
+impl Side {
+    fn new(table_slots: usize) -> Self {
+        Self { marks: Default::default(), table: Table::new(table_slots) }
+    }
+
+    fn mark(&self, kind: Kind) -> u64 {
+        self.marks[kind as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl View {
+    /// Drops segments until the rest fits into `memory`. The table knows what was in them.
+    fn drop_oldest(&mut self, memory: usize) {
+        let mut bytes = self.recent.bytes() + self.sealed.iter().map(|s| s.bytes()).sum::<usize>();
+        let mut dropped = 0;
+        while bytes > memory && dropped < self.sealed.len() {
+            bytes -= self.sealed[dropped].bytes();
+            self.reach = self.reach.max(self.sealed[dropped].last());
+            dropped += 1;
+        }
+        self.sealed.drain(..dropped);
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("applied", &self.applied()).field("stats", &self.stats()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;
