@@ -10,6 +10,7 @@ use std::time::Duration;
 pub struct FetchRequest {
     /// Name of the origin in the configuration.
     pub origin: std::sync::Arc<str>,
+    /// A safe one; only `GET` and `HEAD` are ever filled.
     pub method: Method,
     /// Path and query, as the client sent them.
     pub target: String,
@@ -21,10 +22,13 @@ pub struct FetchRequest {
 
 /// A reply whose head has arrived. Interim (1xx) replies are skipped; hop-by-hop fields are removed.
 pub struct Reply {
+    /// A final one.
     pub status: StatusCode,
+    /// End-to-end fields. `Content-Length`, if there is one, is a single number.
     pub headers: HeaderMap,
     /// How the end of the body is told.
     pub framing: Framing,
+    /// What follows. Dropping it before its end closes the connection.
     pub body: Box<dyn ReplyBody>,
 }
 
@@ -58,18 +62,27 @@ pub trait ReplyBody: Send {
 /// Why an origin gave no reply, or not a whole one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
+    /// There is no server to ask: none passes its checks, or no name resolves.
     #[error("no server of the origin is healthy")]
     NoServer,
+    /// No connection to any server that was tried, for this reason.
     #[error("cannot connect: {0}")]
     Connect(String),
+    /// No whole head, or no further piece of the body, in time.
     #[error("the origin took too long")]
     Timeout,
+    /// The connection ended before the reply did.
     #[error("the connection broke: {0}")]
     Broken(String),
+    /// What came is not a reply that can be relied on.
     #[error("the reply is malformed: {0}")]
     Malformed(String),
+    /// Too many requests are under way, and as many wait.
     #[error("too many requests are waiting for the origin")]
-    Busy { retry_after: Duration },
+    Busy {
+        /// When to come again.
+        retry_after: Duration,
+    },
 }
 
 impl FetchError {
