@@ -1,25 +1,54 @@
-//! RFC 9111 and its kin as pure functions: no clock, no sockets, plain values.
+//! HTTP caching as a shared cache has to do it, decided by pure functions: RFC 9110, 9111, 5861 and 9211.
+//!
+//! In the order in which a request meets them:
+//!
+//! 1. [`RequestDirectives`], [`may_share`] and [`decide`] say whether a stored reply answers a request;
+//! 2. [`Validators::precondition`] and [`plan_range`] say in which shape: whole, 304, 206 or 416;
+//! 3. [`Validators::make_conditional`] asks the origin about it; [`Validators::confirmed_by`] and
+//!    [`merge_not_modified`] take a 304 back in;
+//! 4. [`assess`] says whether a new reply is stored and for how long it is fresh, [`parse_vary`] for whom, and
+//!    [`tags_of_reply`] under which tags;
+//! 5. [`usable_on_error`] says whether a stale one helps when the origin fails;
+//! 6. [`CacheStatus`] tells the client what happened.
+//!
+//! Nothing here reads a clock, waits, logs or knows a socket: `now` is an argument, and every answer is an enum that
+//! names its reason. Input from the network is hostile, so no function panics on any header value, and what cannot be
+//! understood is read in the way that stores less or asks the origin once more.
 
 mod cache_control;
 mod cache_status;
 mod conditional;
+mod date;
+mod decimal;
+mod directives;
+mod entity_tag;
 mod fields;
+mod freshness;
+mod lifetime;
+mod multipart;
 mod range;
 mod rule;
 mod serve;
+mod status;
 mod storable;
 mod tags;
 mod update;
 mod vary;
 
+#[cfg(test)]
+mod testing;
+
 pub use cache_control::{CacheControl, RequestDirectives};
 pub use cache_status::{CacheStatus, Forward};
-pub use conditional::{Precondition, Validators};
-pub use fields::{http_date, parse_http_date, remove_hop_by_hop};
-pub use range::{ByteRange, MultipartPlan, RangePlan, plan_range};
+pub use conditional::{Precondition, Validators, remove_preconditions};
+pub use date::{http_date, parse_http_date};
+pub use fields::remove_hop_by_hop;
+pub use freshness::{Departure, Freshness, LifetimeSource};
+pub use multipart::MultipartPlan;
+pub use range::{ByteRange, RangePlan, plan_range, unsatisfied_content_range};
 pub use rule::{ClientDirectives, Cookies, FreshnessRule, SetCookie};
-pub use serve::{Decision, Revalidate, decide, may_share, usable_on_error};
-pub use storable::{Credentials, Departure, Exchange, Freshness, LifetimeSource, NotStorable, assess};
+pub use serve::{Decision, Revalidate, decide, usable_on_error};
+pub use storable::{Credentials, Exchange, NotStorable, assess, may_share};
 pub use tags::tags_of_reply;
 pub use update::merge_not_modified;
 pub use vary::{Vary, parse_vary};

@@ -1,0 +1,33 @@
+//! What a status means to a cache (RFC 9110, 15; RFC 9111, 3).
+
+use super::NotStorable;
+use http::StatusCode;
+
+/// Why no reply with this status is ever stored, whatever the origin and the rule say.
+///
+/// Interim replies and 304 are no replies of their own. Of 206 only parts are there, and Larder does not combine them
+/// (RFC 9111, 3.3 leaves that open). 407, 412, 416 and 417 answer a field of one request that is not part of any key.
+pub(super) fn refusal(status: StatusCode) -> Option<NotStorable> {
+    match status.as_u16() {
+        206 => Some(NotStorable::Partial),
+        200..=599 if !matches!(status.as_u16(), 304 | 407 | 412 | 416 | 417) => None,
+        _ => Some(NotStorable::Status),
+    }
+}
+
+/// Whether a reply may be given a lifetime that the origin did not give (RFC 9110, 15.1).
+///
+/// 206 is refused before, and 501 left out: no server error is kept unless the origin or `statuses` says so.
+pub(super) fn heuristically_cacheable(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414)
+}
+
+/// Whether Larder knows what the status asks of a cache (RFC 9111, 5.2.2.3): those that RFC 9110 defines.
+pub(super) fn understood(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200..=205 | 300..=303 | 305 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 500..=505)
+}
+
+/// Whether the next request may well get another status: server errors, and refusals of one client or moment.
+pub(super) fn transient(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 408 | 425 | 429)
+}
