@@ -140,7 +140,7 @@ mod tests {
             match want {
                 Ok(()) => assert_eq!(got, Ok(()), "{query}"),
                 Err(part) => {
-                    assert!(got.as_ref().is_err_and(|detail| detail.contains(part)), "{query}: {got:?}")
+                    assert!(got.as_ref().is_err_and(|detail| detail.contains(part)), "{query}: {got:?}");
                 }
             }
         }

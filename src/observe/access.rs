@@ -1,63 +1,35 @@
-//! The access log: one structured line a request, sampled.
+//! The access log: one structured line a request, sampled, on standard output.
 //!
 //! Its lines are events of the target `larder::access`, so the filter (`LARDER_LOG=larder::access=off`) rules them as it does any
-//! other. How many are written is a rate of its own, `LARDER_ACCESS_LOG`, because a hit costs less than a line about it.
+//! other. How many are written is a setting of its own, because a hit costs less than a line about it.
 
+use super::Format;
 use crate::engine::Outcome;
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Shares of requests that are logged, 0 to 1.
+/// Where lines go that are for people, below the target of the others so that one filter holds for both.
+pub(super) const TEXT_TARGET: &str = "larder::access::text";
+
+/// Where lines go that are for programs.
+pub(super) const JSON_TARGET: &str = "larder::access";
+
+/// Which requests are logged, and in which form.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AccessRates {
-    /// Of hits.
+pub struct AccessLogSettings {
+    /// The share of hits, 0 to 1.
     pub hits: f64,
-    /// Of all others that succeeded.
+    /// The share of all other requests.
     pub others: f64,
-    /// Of those that failed: a status of 500 or more, or no reply at all.
-    pub errors: f64,
+    /// The form of a line.
+    pub format: Format,
 }
 
-impl Default for AccessRates {
+impl Default for AccessLogSettings {
     /// Everything but hits: what the cache saves is what would flood the log.
     fn default() -> Self {
-        Self { hits: 0.0, others: 1.0, errors: 1.0 }
-    }
-}
-
-/// Why text is not an [`AccessRates`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no rate of the access log; write `off`, `all`, or as in `hits=0.01,others=1,errors=1`, each between 0 and 1"
-)]
-pub struct RateError(String);
-
-impl AccessRates {
-    /// Reads `off`, `all`, or shares by name; those not named keep their default.
-    pub fn parse(text: &str) -> Result<Self, RateError> {
-        match text.trim() {
-            "" => return Ok(Self::default()),
-            "off" => return Ok(Self { hits: 0.0, others: 0.0, errors: 0.0 }),
-            "all" => return Ok(Self { hits: 1.0, others: 1.0, errors: 1.0 }),
-            _ => {}
-        }
-        let mut rates = Self::default();
-        for part in text.split(',').map(str::trim) {
-            let fault = || RateError(part.to_owned());
-            let (name, rate) = part.split_once('=').ok_or_else(fault)?;
-            let rate: f64 = rate.trim().parse().map_err(|_| fault())?;
-            if !(0.0..=1.0).contains(&rate) {
-                return Err(fault());
-            }
-            match name.trim() {
-                "hits" => rates.hits = rate,
-                "others" => rates.others = rate,
-                "errors" => rates.errors = rate,
-                _ => return Err(fault()),
-            }
-        }
-        Ok(rates)
+        Self { hits: 0.0, others: 1.0, format: Format::Json }
     }
 }
 
@@ -87,17 +59,16 @@ pub struct AccessRecord<'a> {
 }
 
 /// Decides which requests are logged, and logs them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct AccessLog {
     hits: Rate,
     others: Rate,
-    errors: Rate,
+    format: Format,
 }
 
 /// A share, ready to be decided by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rate {
-    #[default]
     Never,
     Always,
     /// When a random number is below it.
@@ -106,51 +77,44 @@ enum Rate {
 
 impl AccessLog {
     /// A log of these shares.
-    pub fn new(rates: AccessRates) -> Self {
-        let AccessRates { hits, others, errors } = rates;
-        Self { hits: Rate::new(hits), others: Rate::new(others), errors: Rate::new(errors) }
+    pub fn new(settings: &AccessLogSettings) -> Self {
+        let AccessLogSettings { hits, others, format } = *settings;
+        Self { hits: Rate::new(hits), others: Rate::new(others), format }
     }
 
     /// Whether a request is to be logged. Asked before the record is made; for a class that is off it is one comparison.
-    pub fn wants(&self, outcome: Outcome, status: u16) -> bool {
-        let rate = if outcome == Outcome::Error || status >= 500 || status == 0 {
-            self.errors
-        } else if matches!(outcome, Outcome::Hit | Outcome::Stale) {
-            self.hits
-        } else {
-            self.others
-        };
-        rate.draw() && tracing::enabled!(target: "larder::access", tracing::Level::INFO)
+    pub fn wants(&self, outcome: Outcome) -> bool {
+        let rate = if matches!(outcome, Outcome::Hit | Outcome::Stale) { self.hits } else { self.others };
+        rate.draw() && tracing::enabled!(target: JSON_TARGET, tracing::Level::INFO)
     }
 
     /// Logs a request.
     pub fn write(&self, record: &AccessRecord<'_>) {
-        let AccessRecord {
-            route,
-            method,
-            authority,
-            path,
-            client,
-            status,
-            outcome,
-            cache_status,
-            bytes,
-            elapsed,
-        } = *record;
-        tracing::info!(
-            target: "larder::access",
-            route,
-            method,
-            authority,
-            path,
-            client = client.map(tracing::field::display),
-            status,
-            outcome = outcome.as_str(),
-            cache_status,
-            bytes,
-            // Microseconds are as fine as anybody reads them.
-            ms = elapsed.as_micros() as f64 / 1000.0,
-        );
+        // The target of an event is fixed where it is written, so there is a place for each.
+        macro_rules! line {
+            ($target:expr) => {{
+                let AccessRecord { route, method, authority, path, client, status, .. } = *record;
+                let AccessRecord { outcome, cache_status, bytes, elapsed, .. } = *record;
+                tracing::info!(
+                    target: $target,
+                    client = client.map(tracing::field::display),
+                    method,
+                    authority,
+                    path,
+                    status,
+                    route,
+                    outcome = outcome.as_str(),
+                    cache_status,
+                    bytes,
+                    // Microseconds are as fine as anybody reads them.
+                    ms = elapsed.as_micros() as f64 / 1000.0,
+                );
+            }};
+        }
+        match self.format {
+            Format::Json => line!(JSON_TARGET),
+            Format::Text => line!(TEXT_TARGET),
+        }
     }
 }
 
@@ -190,25 +154,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_as_written() {
-        fn check(text: &str, want: Result<(f64, f64, f64), &str>) {
-            let got = AccessRates::parse(text).map(|rates| (rates.hits, rates.others, rates.errors));
-            assert_eq!(got, want.map_err(|part| RateError(part.to_owned())), "{text:?}");
-        }
-        check("", Ok((0.0, 1.0, 1.0)));
-        check("off", Ok((0.0, 0.0, 0.0)));
-        check(" all ", Ok((1.0, 1.0, 1.0)));
-        check("hits=0.01", Ok((0.01, 1.0, 1.0)));
-        check("others = 0, errors=0.5", Ok((0.0, 0.0, 0.5)));
-        check("hit=1", Err("hit=1"));
-        check("hits", Err("hits"));
-        check("hits=2", Err("hits=2"));
-        check("hits=0.1,others=-1", Err("others=-1"));
-        check("hits=NaN", Err("hits=NaN"));
-        check("hits=1,", Err(""));
-    }
-
-    #[test]
     fn shares_are_kept() {
         fn check(share: f64) {
             let rate = Rate::new(share);
@@ -221,30 +166,17 @@ mod tests {
 
     #[test]
     fn classes_of_requests() {
-        fn check(only: AccessRates, wanted: &[(Outcome, u16)]) {
-            let log = AccessLog::new(only);
+        fn check(hits: f64, others: f64, wanted: &[Outcome]) {
+            let log = AccessLog::new(&AccessLogSettings { hits, others, format: Format::Json });
             let subscriber = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
             tracing::subscriber::with_default(subscriber, || {
-                for (outcome, status) in [
-                    (Outcome::Hit, 200),
-                    (Outcome::Stale, 200),
-                    (Outcome::Miss, 200),
-                    (Outcome::Pass, 404),
-                    (Outcome::Pass, 500),
-                    (Outcome::Hit, 503),
-                    (Outcome::Error, 200),
-                    (Outcome::Miss, 0),
-                ] {
-                    let want = wanted.contains(&(outcome, status));
-                    assert_eq!(log.wants(outcome, status), want, "{only:?} {outcome:?} {status}");
+                for outcome in [Outcome::Hit, Outcome::Stale, Outcome::Miss, Outcome::Pass, Outcome::Error] {
+                    assert_eq!(log.wants(outcome), wanted.contains(&outcome), "{hits} {others} {outcome:?}");
                 }
             });
         }
-        let none = AccessRates { hits: 0.0, others: 0.0, errors: 0.0 };
-        check(none, &[]);
-        check(AccessRates { hits: 1.0, ..none }, &[(Outcome::Hit, 200), (Outcome::Stale, 200)]);
-        check(AccessRates { others: 1.0, ..none }, &[(Outcome::Miss, 200), (Outcome::Pass, 404)]);
-        let errors = [(Outcome::Pass, 500), (Outcome::Hit, 503), (Outcome::Error, 200), (Outcome::Miss, 0)];
-        check(AccessRates { errors: 1.0, ..none }, &errors);
+        check(0.0, 0.0, &[]);
+        check(1.0, 0.0, &[Outcome::Hit, Outcome::Stale]);
+        check(0.0, 1.0, &[Outcome::Miss, Outcome::Pass, Outcome::Error]);
     }
 }

@@ -83,7 +83,7 @@ families! {
     ConfigGood "config_last_reload_successful" GAUGE []
         "1 when the last attempt to load the configuration succeeded, else 0.";
     LogDropped "log_lines_dropped_total" COUNTER []
-        "Log lines dropped because nobody took them off standard error fast enough.";
+        "Log lines dropped because nobody read them fast enough.";
     BuildInfo "build_info" GAUGE ["version"]
         "Always 1; the version is in the label.";
 }

@@ -18,7 +18,7 @@ mod shards;
 mod words;
 mod writer;
 
-pub use access::{AccessLog, AccessRates, AccessRecord, RateError};
+pub use access::{AccessLog, AccessLogSettings, AccessRecord};
 pub use connections::ConnectionGuard;
 pub use distribution::Totals;
 pub use logging::{Format, LogGuard, LogSettings, LogSetupError, init};

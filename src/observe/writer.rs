@@ -1,4 +1,5 @@
-//! Standard error, written by a thread of its own, so that whoever reads it slowly does not slow requests down.
+//! Standard error and standard output, each written by a thread of its own, so that whoever reads them slowly does not slow
+//! requests down.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -47,12 +48,11 @@ impl Shared {
     }
 }
 
-/// Starts a thread that writes to `out`.
-pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Lines, Writing)> {
+/// Starts a thread of that name that writes to `out`.
+pub(super) fn start(name: &str, out: impl Write + Send + 'static) -> io::Result<(Lines, Writing)> {
     let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() });
     let theirs = Arc::clone(&shared);
-    let thread =
-        std::thread::Builder::new().name("larder-log".into()).spawn(move || write_all(&theirs, out))?;
+    let thread = std::thread::Builder::new().name(name.into()).spawn(move || write_all(&theirs, out))?;
     Ok((Lines { shared: Arc::clone(&shared) }, Writing { shared, thread: Some(thread) }))
 }
 
@@ -69,10 +69,10 @@ fn write_all(shared: &Shared, mut out: impl Write) {
         std::mem::swap(&mut lines, &mut queue.waiting);
         let dropped = std::mem::take(&mut queue.dropped);
         drop(queue);
-        // Nobody is left to tell when standard error is gone.
+        // Nobody is left to tell when the other end is gone.
         _ = out.write_all(&lines);
         if dropped > 0 {
-            _ = writeln!(out, "larder: {dropped} log lines were dropped, standard error was read too slowly");
+            _ = writeln!(out, "larder: {dropped} log lines were dropped, since they were read too slowly");
         }
         _ = out.flush();
         lines.clear();
@@ -151,7 +151,7 @@ mod tests {
     fn slow() -> (mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>, Lines, Writing) {
         let (go, wait) = mpsc::channel();
         let kept = Arc::new(Mutex::new(Vec::new()));
-        let (lines, writing) = start(Slow { go: wait, kept: Arc::clone(&kept) }).unwrap();
+        let (lines, writing) = start("slow", Slow { go: wait, kept: Arc::clone(&kept) }).unwrap();
         (go, kept, lines, writing)
     }
 
@@ -182,7 +182,7 @@ mod tests {
         // Four wait, and up to four were taken by the thread before it got stuck.
         assert!((12..=16).contains(&lost), "{lost}");
         let kept = kept.lock().unwrap();
-        let end = format!("larder: {lost} log lines were dropped, standard error was read too slowly\n");
+        let end = format!("larder: {lost} log lines were dropped, since they were read too slowly\n");
         assert!(kept.ends_with(end.as_bytes()));
         assert_eq!(kept.len(), end.len() + (20 - lost as usize) * line.len());
     }
