@@ -2,7 +2,6 @@
 
 use super::Stats;
 use crate::invalidation::{Invalidation, LogError, Position};
-use crate::key::Scheme;
 use async_trait::async_trait;
 use serde::Serialize;
 
@@ -15,8 +14,8 @@ pub trait Control: Send + Sync + 'static {
     /// Reads the configuration again and puts it in force, or says what is wrong with it, one fault a line.
     async fn reload(&self) -> Result<Reloaded, Vec<String>>;
 
-    /// The canonical name of an authority that somebody wrote; `None` when it is none.
-    fn canonical(&self, authority: &str, scheme: Scheme) -> Option<String>;
+    /// The canonical name of an authority that somebody wrote.
+    fn canonical(&self, authority: &str) -> String;
 
     /// The names of the routes in force.
     fn routes(&self) -> Vec<String>;

@@ -2,7 +2,6 @@
 
 use super::{Control, Degraded, Readiness, Reloaded, Stats};
 use crate::invalidation::{Invalidation, LogError, Position};
-use crate::key::Scheme;
 use async_trait::async_trait;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -33,8 +32,8 @@ impl Control for Fake {
         Ok(Reloaded { needs_restart: vec!["threads"] })
     }
 
-    fn canonical(&self, authority: &str, _scheme: Scheme) -> Option<String> {
-        Some(if authority == "alias.example" { "shop.example" } else { authority }.to_owned())
+    fn canonical(&self, authority: &str) -> String {
+        if authority == "alias.example" { "shop.example" } else { authority }.to_owned()
     }
 
     fn routes(&self) -> Vec<String> {

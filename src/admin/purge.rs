@@ -3,7 +3,6 @@
 use super::Control;
 use super::problem::{Kind, Problem};
 use crate::invalidation::{Invalidation, Matcher, Mode};
-use crate::key::Scheme;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
@@ -66,12 +65,11 @@ impl PurgeRequest {
     pub(super) fn resolve(&self, control: &dyn Control) -> Result<Vec<Invalidation>, Problem> {
         let Self { urls, tags, prefixes, routes, all, soft } = self;
         let known = if routes.is_empty() { Vec::new() } else { control.routes() };
-        let urls = urls
-            .iter()
-            .map(|url| locate(url, control).map(|(authority, path)| Matcher::Path { authority, path }));
-        let prefixes = prefixes
-            .iter()
-            .map(|url| locate(url, control).map(|(authority, path)| Matcher::Prefix { authority, path }));
+        let canonical = |authority: &str| control.canonical(authority);
+        let urls =
+            urls.iter().map(|url| Matcher::from_url(url, canonical).map_err(|fault| fault.to_string()));
+        let below = |url: &String| Matcher::below_url(url, canonical).map_err(|fault| fault.to_string());
+        let prefixes = prefixes.iter().map(below);
         let tags = tags.iter().map(|tag| tag_matcher(tag));
         let routes = routes.iter().map(|name| match known.contains(name) {
             true => Ok(Matcher::Route(name.as_str().into())),
@@ -134,37 +132,6 @@ fn tag_matcher(tag: &str) -> Result<Matcher, String> {
         return Err(format!("{tag:?} is no tag"));
     }
     Ok(Matcher::Tag(tag.into()))
-}
-
-/// Canonical authority and path of a URL. Its query does not count, since a purge reaches every query under a path.
-fn locate(url: &str, control: &dyn Control) -> Result<(Box<str>, Box<str>), String> {
-    let (scheme, rest) = split_scheme(url).ok_or_else(|| {
-        format!("`{}` is no whole URL; write it as in http://HOST/path", url.escape_debug())
-    })?;
-    if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(format!(
-            "`{}` holds characters that a URL cannot; percent-encode them as clients do",
-            url.escape_debug()
-        ));
-    }
-    let rest = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let canonical = control
-        .canonical(authority, scheme)
-        .filter(|_| !authority.is_empty() && !authority.contains('@'))
-        .ok_or_else(|| format!("`{url}` names no host; write it as in http://HOST/path"))?;
-    Ok((canonical.into(), if path.is_empty() { "/" } else { path }.into()))
-}
-
-fn split_scheme(url: &str) -> Option<(Scheme, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    if scheme.eq_ignore_ascii_case("http") {
-        Some((Scheme::Http, rest))
-    } else if scheme.eq_ignore_ascii_case("https") {
-        Some((Scheme::Https, rest))
-    } else {
-        None
-    }
 }
 
 /// Says that a name is not known, and the one that was probably meant.

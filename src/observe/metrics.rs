@@ -14,15 +14,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// The kinds of invalidations, with their label.
-const KINDS: [(Kind, &str); 5] = [
-    (Kind::Path, "path"),
-    (Kind::Prefix, "prefix"),
-    (Kind::Tag, "tag"),
-    (Kind::Route, "route"),
-    (Kind::All, "all"),
-];
-
 /// Metrics with a registry of their own, so that several Larders in one process do not mix theirs.
 ///
 /// Routes and origins come from the configuration and are put in force by [`Metrics::install_routes`] and
@@ -42,7 +33,7 @@ type Reader = dyn Fn() -> Readings + Send + Sync;
 struct Books {
     routes: ArcSwap<Named<RouteMetrics>>,
     origins: ArcSwap<Named<OriginMetrics>>,
-    invalidations: [AtomicU64; KINDS.len()],
+    invalidations: [AtomicU64; Kind::EACH.len()],
     connections: Arc<Connections>,
     reloads: Reloads,
     reader: ArcSwapOption<Box<Reader>>,
@@ -212,8 +203,8 @@ impl Books {
         let Self { routes, origins, invalidations, connections, reloads, reader } = self;
         routes.load().values().for_each(|route| route.write(sheet));
         origins.load().values().for_each(|origin| origin.write(sheet));
-        for ((_, label), count) in KINDS.iter().zip(invalidations) {
-            sheet.counter(Family::Invalidations, &[label], count.load(Relaxed));
+        for (kind, count) in Kind::EACH.iter().zip(invalidations) {
+            sheet.counter(Family::Invalidations, &[kind.as_str()], count.load(Relaxed));
         }
         connections.write(sheet);
         reloads.write(sheet);
