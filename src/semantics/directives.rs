@@ -53,22 +53,23 @@ pub(super) fn parse_seconds(digits: &[u8]) -> Option<Duration> {
 
 /// The members of one line.
 pub(super) fn members(line: &[u8]) -> impl Iterator<Item = Member<'_>> {
-    let mut rest = line;
+    split_list(line).map(|member| parse_member(member).map_or(Member::Malformed(member), Member::Directive))
+}
+
+/// What stands between commas that are not in a quoted string, without blanks around it and unless it is empty
+/// (RFC 9110, 5.6.1.2).
+pub(super) fn split_list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
     std::iter::from_fn(move || {
-        while !rest.is_empty() {
-            let (member, tail) = split_member(rest);
-            rest = tail;
-            let member = member.trim_ascii();
-            if !member.is_empty() {
-                return Some(parse_member(member).map_or(Member::Malformed(member), Member::Directive));
-            }
-        }
-        None
+        let (member, tail) = split_member(rest?);
+        rest = tail;
+        Some(member.trim_ascii())
     })
+    .filter(|member| !member.is_empty())
 }
 
 /// Cuts at the first comma outside quotes. An open quote takes all that is left.
-fn split_member(list: &[u8]) -> (&[u8], &[u8]) {
+fn split_member(list: &[u8]) -> (&[u8], Option<&[u8]>) {
     let mut quoted = false;
     let mut escaped = false;
     for (at, &byte) in list.iter().enumerate() {
@@ -76,11 +77,11 @@ fn split_member(list: &[u8]) -> (&[u8], &[u8]) {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
-            b',' if !quoted => return (&list[..at], &list[at + 1..]),
+            b',' if !quoted => return (&list[..at], Some(&list[at + 1..])),
             _ => {}
         }
     }
-    (list, &[])
+    (list, None)
 }
 
 fn parse_member(member: &[u8]) -> Option<Directive<'_>> {

@@ -11,6 +11,30 @@
 //! 5. [`usable_on_error`] says whether a stale one helps when the origin fails;
 //! 6. [`CacheStatus`] tells the client what happened.
 //!
+//! ```
+//! use http::{HeaderMap, HeaderValue, StatusCode};
+//! use larder::semantics::{Credentials, Decision, Exchange, FreshnessRule, assess, decide};
+//! use larder::time::Timestamp;
+//! use std::time::Duration;
+//!
+//! let mut headers = HeaderMap::new();
+//! headers.insert("cache-control", HeaderValue::from_static("max-age=60, stale-while-revalidate=30"));
+//! let received_at = Timestamp::from_secs(1_000_000);
+//! let reply = Exchange {
+//!     credentials: Credentials::default(),
+//!     status: StatusCode::OK,
+//!     headers: &headers,
+//!     requested_at: received_at,
+//!     received_at,
+//! };
+//! let freshness = assess(&FreshnessRule::default(), &reply).expect("max-age is a lifetime");
+//!
+//! let after = |seconds| decide(&freshness, false, None, received_at.plus(Duration::from_secs(seconds)));
+//! assert_eq!(after(59), Decision::Fresh);
+//! assert_eq!(after(89), Decision::StaleWhileRevalidate);
+//! assert!(matches!(after(90), Decision::Revalidate(_)));
+//! ```
+//!
 //! Nothing here reads a clock, waits, logs or knows a socket: `now` is an argument, and every answer is an enum that
 //! names its reason. Input from the network is hostile, so no function panics on any header value, and what cannot be
 //! understood is read in the way that stores less or asks the origin once more.
@@ -32,9 +56,12 @@ mod serve;
 mod status;
 mod storable;
 mod tags;
+mod terms;
 mod update;
 mod vary;
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod testing;
 

@@ -1,40 +1,82 @@
 //! Tags that an origin gives its replies.
 
+use super::directives::split_list;
 use http::HeaderMap;
+
+/// Fields that hold tags as they are, with what stands between two of them.
+const SEPARATED: [(&str, &[u8]); 3] = [("surrogate-key", b" \t"), ("cache-tag", b","), ("xkey", b" \t,")];
 
 /// The tags of a reply: `Surrogate-Key` (separated by spaces), `Cache-Tag` (by commas), `xkey` (by spaces or commas)
 /// and `Cache-Groups` (a list of strings, RFC 9875, 2). Empty and unreadable members are left out.
+///
+/// Tags are UTF-8, as in the purges that name them; other bytes become replacement characters, so that the tags
+/// beside them still count.
 pub fn tags_of_reply(headers: &HeaderMap) -> Vec<String> {
     let mut tags = Vec::new();
-    for (name, separators) in
-        [("surrogate-key", " "), ("cache-tag", ","), ("xkey", " ,"), ("cache-groups", ",")]
-    {
-        for line in headers.get_all(name).iter().filter_map(|line| line.to_str().ok()) {
-            let members = line.split(|c| separators.contains(c)).map(|tag| tag.trim().trim_matches('"'));
-            tags.extend(members.filter(|tag| !tag.is_empty()).map(str::to_owned));
+    for (name, separators) in SEPARATED {
+        for line in headers.get_all(name) {
+            let members = line.as_bytes().split(|byte| separators.contains(byte)).map(<[u8]>::trim_ascii);
+            tags.extend(members.filter(|tag| !tag.is_empty()).map(text));
         }
+    }
+    for line in headers.get_all("cache-groups") {
+        tags.extend(split_list(line.as_bytes()).filter_map(group));
     }
     tags
 }
 
+/// One member of `Cache-Groups`: a string with its escapes resolved, without parameters (RFC 9651, 3.3.3 and 3.1.2).
+/// Tokens are taken too, since a tag that is missed is a purge that does not reach.
+fn group(member: &[u8]) -> Option<String> {
+    let Some(quoted) = member.strip_prefix(b"\"") else {
+        let token = member.split(|&byte| byte == b';').next()?.trim_ascii();
+        return (!token.is_empty()).then(|| text(token));
+    };
+    let mut value = Vec::with_capacity(quoted.len());
+    let mut bytes = quoted.iter();
+    loop {
+        match *bytes.next()? {
+            b'"' => break,
+            b'\\' => value.push(*bytes.next()?),
+            byte => value.push(byte),
+        }
+    }
+    (!value.is_empty()).then(|| text(&value))
+}
+
+fn text(tag: &[u8]) -> String {
+    String::from_utf8_lossy(tag).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::testing::headers;
     use super::*;
-    use http::{HeaderName, HeaderValue};
 
     #[test]
     fn every_field_has_its_separator() {
-        let cases: &[(&'static str, &'static str, &[&str])] = &[
-            ("surrogate-key", "a b,c  d", &["a", "b,c", "d"]),
-            ("cache-tag", "a, b c ,,d", &["a", "b c", "d"]),
-            ("xkey", "a b, c", &["a", "b", "c"]),
-            ("cache-groups", "\"a\", \"b:c\"", &["a", "b:c"]),
-            ("etag", "\"a\"", &[]),
-        ];
-        for (name, value, expected) in cases {
-            let mut headers = HeaderMap::new();
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-            assert_eq!(tags_of_reply(&headers), *expected, "{name}: {value}");
+        fn check(name: &str, lines: &[&str], expected: &[&str]) {
+            let fields: Vec<_> = lines.iter().map(|line| (name, *line)).collect();
+            assert_eq!(tags_of_reply(&headers(&fields)), expected, "{name}: {lines:?}");
         }
+        check("surrogate-key", &["a b,c  d\te"], &["a", "b,c", "d", "e"]);
+        check("surrogate-key", &["a", "b"], &["a", "b"]);
+        check("surrogate-key", &["\"a\""], &["\"a\""]);
+        check("cache-tag", &["a, b c ,,d"], &["a", "b c", "d"]);
+        check("xkey", &["a b, c"], &["a", "b", "c"]);
+        check("cache-tag", &["größe"], &["größe"]);
+        check("etag", &["\"a\""], &[]);
+        check("cache-groups", &["\"a\", \"b:c\""], &["a", "b:c"]);
+        check("cache-groups", &["\"a, b\";x=\"y, z\", \"c\""], &["a, b", "c"]);
+        check("cache-groups", &[r#""say \"a\"", "b\\c""#], &["say \"a\"", "b\\c"]);
+        check("cache-groups", &["a;x=1, \"\", ,b"], &["a", "b"]);
+        check("cache-groups", &["\"a\", \"b"], &["a"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_hide_other_tags() {
+        let mut headers = HeaderMap::new();
+        headers.insert("cache-tag", http::HeaderValue::from_bytes(b"a, \xff, b").unwrap());
+        assert_eq!(tags_of_reply(&headers), ["a", "\u{fffd}", "b"]);
     }
 }
