@@ -1,5 +1,6 @@
 //! Everything that is set, valid.
 
+use super::Secret;
 use crate::engine::Route;
 use crate::invalidation::LedgerSettings;
 use crate::key::HostAliases;
@@ -9,41 +10,86 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A certificate chain and its key, PEM.
+/// A certificate chain and its key, PEM. That they were readable and belong together was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
+    /// The certificate of the server, followed by those that vouch for it.
     pub certificate: PathBuf,
+    /// Its private key, not encrypted.
     pub key: PathBuf,
 }
 
 /// A listening address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenSettings {
+    /// Where connections are accepted; port 0 lets the system choose.
     pub address: SocketAddr,
+    /// With it the listener speaks TLS, and HTTP/2 or HTTP/1.1 as ALPN agrees on.
     pub tls: Option<TlsFiles>,
+    /// Whether HTTP/2 with prior knowledge is understood on a plain listener. Never set beside `tls`.
     pub h2c: bool,
 }
 
-/// The admin listener. `token` is never printed: its `Debug` is redacted by [`Secret`].
+/// The admin listener. Reachable from elsewhere than this machine only with a token.
 #[derive(Clone, Debug)]
 pub struct AdminSettings {
+    /// Where it listens.
     pub address: SocketAddr,
-    pub token: Option<String>,
+    /// What a request has to bring as `Authorization: Bearer`.
+    pub token: Option<Secret>,
+}
+
+/// How a line of the access log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// An object a line.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Which requests are logged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AccessLogSettings {
+    /// The share of hits in memory that gets a line, from 0 (none) to 1 (each).
+    pub hits: f64,
+    /// The share of all other requests that gets one.
+    pub others: f64,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+impl Default for AccessLogSettings {
+    /// No hits, since a line costs more than a hit does; all others.
+    fn default() -> Self {
+        Self { hits: 0.0, others: 1.0, format: LogFormat::Json }
+    }
 }
 
 /// The whole configuration. What cannot be changed by a reload: `threads`, `listen`, `admin.address`, `memory`.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Runtimes, one thread each; at least one.
     pub threads: usize,
+    /// Where clients connect; at least one, no two in each other's way.
     pub listen: Vec<ListenSettings>,
+    /// Networks whose `X-Forwarded-*` fields are believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Names that mean the same service.
     pub host_aliases: HostAliases,
+    /// The admin listener.
     pub admin: AdminSettings,
+    /// All origins; one is named `default`, and every route names one of them.
     pub origins: Vec<OriginSettings>,
+    /// The memory tier.
     pub memory: MemorySettings,
+    /// How many purges are remembered exactly.
     pub ledger: LedgerSettings,
     /// Each invalidation is repeated after this; zero: not.
     pub settle: Duration,
+    /// Which requests are logged.
+    pub access_log: AccessLogSettings,
     /// In the order tried; the last has no pattern and is named `default`.
     pub routes: Vec<Route>,
 }

@@ -1,0 +1,122 @@
+//! What a user wrote: every key with its place, nothing defaulted, nothing checked against anything else.
+//!
+//! The structs here are the list of keys that this version accepts.
+
+mod cache;
+mod origin;
+mod route;
+
+pub(super) use cache::{Cache, CacheChoice, Collapse, Query};
+pub(super) use origin::{HealthCheck, Origin};
+pub(super) use route::{OnWrite, Route, Selector};
+
+use super::read::{Hint, List, Map, record};
+use super::settings::LogFormat;
+use super::units::Size;
+use super::values::{Authority, Fraction, Threads, Token};
+use crate::origin::ServerAddress;
+use http::HeaderName;
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+record! {
+    /// The whole file.
+    File, hint: |key| match key {
+        "redis" | "cdn" | "events" => Some(Hint::Later),
+        "server" | "servers" | "upstream" | "upstreams" | "backend" => {
+            Some(Hint::Instead("write `origin: http://127.0.0.1:3000`, or `origins` for several".into()))
+        }
+        "port" => Some(Hint::Instead("write `listen: [{ address: 0.0.0.0:8080 }]`".into())),
+        "cache" => Some(Hint::Instead("write it under `defaults`".into())),
+        _ if Cache::KEYS.contains(&key) => Some(Hint::Instead("write it under `defaults.cache`".into())),
+        _ if Origin::KEYS.contains(&key) => Some(Hint::Instead("write it under `origins.default`".into())),
+        _ => None,
+    };
+    "threads" => threads: Threads,
+    "listen" => listen: List<Listen>,
+    "trusted_proxies" => trusted_proxies: List<IpNet>,
+    "host_aliases" => host_aliases: Map<List<Authority>>,
+    "admin" => admin: Admin,
+    "origin" => origin: ServerAddress,
+    "origins" => origins: Map<Origin>,
+    "memory" => memory: Memory,
+    "region" => region: Region,
+    "invalidation" => invalidation: Invalidation,
+    "access_log" => access_log: AccessLog,
+    "defaults" => defaults: Defaults,
+    "routes" => routes: List<Route>,
+}
+
+record! {
+    /// `listen`, one of.
+    Listen, hint: |key| match key {
+        "certificate" | "key" => Some(Hint::Instead("write it under `tls`".into())),
+        "port" | "host" => Some(Hint::Instead("write both in one: `address: 0.0.0.0:8080`".into())),
+        _ => None,
+    };
+    "address" => address: SocketAddr,
+    "tls" => tls: Tls,
+    "h2c" => h2c: bool,
+}
+
+record! {
+    /// `listen[].tls`.
+    Tls, hint: |key| match key {
+        "cert" | "crt" | "chain" => Some(Hint::Instead("write `certificate`".into())),
+        _ => None,
+    };
+    "certificate" => certificate: PathBuf,
+    "key" => key: PathBuf,
+}
+
+record! {
+    /// `admin`.
+    Admin;
+    "address" => address: SocketAddr,
+    "token" => token: Token,
+}
+
+record! {
+    /// `memory`.
+    Memory;
+    "max_size" => max_size: Size,
+    "max_object" => max_object: Size,
+}
+
+record! {
+    /// `region`.
+    Region;
+    "header" => header: HeaderName,
+    "map" => map: Map<List<String>>,
+    "default" => default: String,
+}
+
+record! {
+    /// `invalidation`.
+    Invalidation, hint: |key| match key {
+        "blind_limit" | "redis" | "min_replicas" | "write_bound" => Some(Hint::Later),
+        _ => None,
+    };
+    "memory" => memory: Size,
+    "settle" => settle: Duration,
+}
+
+record! {
+    /// `access_log`.
+    AccessLog;
+    "hits" => hits: Fraction,
+    "others" => others: Fraction,
+    "format" => format: LogFormat,
+}
+
+record! {
+    /// `defaults`.
+    Defaults, hint: |key| match key {
+        _ if Cache::KEYS.contains(&key) => Some(Hint::Instead("write it under `cache`".into())),
+        "origin" => Some(Hint::Instead("write `origin` at the top of the file".into())),
+        _ => None,
+    };
+    "cache" => cache: CacheChoice,
+}

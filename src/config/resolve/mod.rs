@@ -1,0 +1,110 @@
+//! From what a user wrote to what the program uses: defaults, and whatever has to agree with something else.
+//!
+//! Every function here reports all it finds. What it returns in that case is thrown away, so it may leave out what
+//! is faulty; what it must not do is report the consequences of a fault as further faults.
+
+mod cache;
+mod files;
+mod hosts;
+mod listen;
+mod memory;
+mod origins;
+mod region;
+mod routes;
+mod write;
+
+use super::fault::Report;
+use super::raw;
+use super::read::{At, Field};
+use super::settings::{AccessLogSettings, Settings};
+use std::path::Path;
+use std::time::Duration;
+
+/// What all of them need.
+struct Scope<'a> {
+    report: &'a Report,
+    /// Where relative paths of files start.
+    folder: &'a Path,
+}
+
+/// The settings that `file` asks for. Worth nothing if `report` holds a fault afterwards.
+pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> Settings {
+    let scope = Scope { report, folder };
+    let raw::File {
+        threads,
+        listen,
+        trusted_proxies,
+        host_aliases,
+        admin,
+        origin: _,
+        origins: _,
+        memory,
+        region,
+        invalidation,
+        access_log,
+        defaults: _,
+        routes: _,
+    } = &file.value;
+    let admin = listen::admin(&scope, admin.value());
+    let (ledger, settle) = memory::purges(&scope, invalidation.value());
+    let hosts = hosts::aliases(&scope, host_aliases.value());
+    let origins = origins::origins(&scope, file);
+    Settings {
+        threads: listen::threads(threads.value().copied()),
+        listen: listen::listeners(&scope, listen, admin.address),
+        trusted_proxies: trusted_proxies
+            .value()
+            .map_or_else(Vec::new, |list| list.values().copied().collect()),
+        memory: memory::replies(&scope, memory.value()),
+        ledger,
+        settle,
+        access_log: access_log.value().map_or_else(AccessLogSettings::default, log),
+        routes: routes::routes(&scope, &file.value, &hosts, &region::rule(&scope, region)),
+        host_aliases: hosts.settings(),
+        admin,
+        origins,
+    }
+}
+
+fn log(written: &raw::AccessLog) -> AccessLogSettings {
+    let raw::AccessLog { hits, others, format } = written;
+    let defaults = AccessLogSettings::default();
+    AccessLogSettings {
+        hits: hits.value().map_or(defaults.hits, |share| share.0),
+        others: others.value().map_or(defaults.others, |share| share.0),
+        format: format.or_default(defaults.format),
+    }
+}
+
+impl Scope<'_> {
+    /// The value of a key that has no default, if it is there.
+    fn required<'f, T, P>(
+        &self,
+        field: &'f Field<T>,
+        parent: &At<P>,
+        key: &str,
+        remedy: &str,
+    ) -> Option<&'f At<T>> {
+        if field.is_absent() {
+            self.report.fault(&parent.place.missing(key), "is missing", remedy);
+        }
+        field.set()
+    }
+
+    /// A time that cannot be zero.
+    fn positive(&self, field: &Field<Duration>, default: Duration) -> Duration {
+        if let Some(at) = field.set().filter(|at| at.value.is_zero()) {
+            at.fault(self.report, "is zero", "write a longer time, such as `1s`");
+        }
+        field.or_default(default)
+    }
+
+    /// A number within bounds.
+    fn within(&self, field: &Field<usize>, default: usize, least: usize, most: usize) -> usize {
+        if let Some(at) = field.set().filter(|at| !(least..=most).contains(&at.value)) {
+            let problem = format!("{} is not from {least} to {most}", at.shown);
+            at.fault(self.report, problem, format!("write `{default}`, or another number in that range"));
+        }
+        field.or_default(default)
+    }
+}

@@ -1,0 +1,272 @@
+//! `routes` and `defaults`.
+
+use super::hosts::Hosts;
+use super::write::{self, Captures};
+use super::{Scope, cache, origins};
+use crate::config::fault::quoted;
+use crate::config::raw::{Cache, CacheChoice, File, Route as RawRoute};
+use crate::config::read::{At, Field, List, nearest};
+use crate::engine::{CacheRule, Route};
+use crate::invalidation::{Mode, WriteRule};
+use crate::key::RegionRule;
+use crate::route::{PathPattern, RoutePattern, Router};
+use http::Method;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The name of the route of requests that no other matches.
+const DEFAULT: &str = "default";
+
+/// The path of a route that names none.
+const EVERY_PATH: &str = "/**";
+
+/// What routes may refer to.
+pub(super) struct Names<'f> {
+    /// Name → line, of all routes whose name could be read.
+    routes: HashMap<&'f str, usize>,
+    /// Whether that is all of them.
+    whole: bool,
+    /// `None` if `origins` cannot be read.
+    origins: Option<Vec<&'f str>>,
+}
+
+impl<'f> Names<'f> {
+    fn of(file: &'f File) -> Self {
+        let routes = file.routes.value();
+        let mut whole = !matches!(file.routes, Field::Faulty) && routes.is_none_or(List::is_whole);
+        let mut names = HashMap::new();
+        for route in routes.into_iter().flat_map(|list| &list.items) {
+            match route.value.name.set() {
+                Some(name) => _ = names.entry(name.value.0.as_str()).or_insert(name.place.line),
+                None => whole = false,
+            }
+        }
+        let origins = match &file.origins {
+            Field::Faulty => None,
+            Field::Absent => Some(Vec::new()),
+            Field::Set(map) => Some(map.value.entries.iter().map(|(name, _)| name.value.as_str()).collect()),
+        };
+        Self { routes: names, whole, origins }
+    }
+
+    /// Whether a route may be named so.
+    pub(super) fn has_route(&self, name: &str) -> bool {
+        name == DEFAULT || self.routes.contains_key(name) || !self.whole
+    }
+
+    /// All names of routes.
+    pub(super) fn routes(&self) -> impl Iterator<Item = &'f str> {
+        self.routes.keys().copied().chain([DEFAULT])
+    }
+}
+
+/// All routes, that of unmatched requests last.
+pub(super) fn routes(
+    scope: &Scope<'_>,
+    file: &File,
+    hosts: &Hosts,
+    region: &Field<Arc<RegionRule>>,
+) -> Vec<Route> {
+    let names = Names::of(file);
+    let defaults = file.defaults.value().map_or(&Field::Absent, |defaults| &defaults.cache);
+    check_defaults(scope, defaults, region);
+    let written = file.routes.value().map_or(&[][..], |list| &list.items);
+    check_unique(scope, written, &names);
+    let mut routes = Vec::new();
+    // A route with a faulty pattern has none here; what it would have matched is unknown.
+    let mut patterns = Vec::new();
+    for at in written {
+        let pattern = pattern(scope, &at.value, hosts);
+        let captures: Option<Vec<_>> = pattern.as_ref().map(|pattern| pattern.path.names().collect());
+        let cache = rule(scope, at, defaults, captures.as_deref(), region);
+        let on_write = on_write(scope, &at.value, captures.as_deref(), &names);
+        let origin = origin(scope, at.value.origin.set(), &names);
+        let name = at.value.name.value().map_or("", |name| &name.0).into();
+        patterns.extend(pattern.clone().map(|pattern| (at, pattern)));
+        routes.push(Route { name, index: routes.len(), pattern, origin, cache, on_write });
+    }
+    check_reachable(scope, &patterns);
+    routes.push(Route {
+        name: DEFAULT.into(),
+        index: routes.len(),
+        pattern: None,
+        origin: origins::DEFAULT.into(),
+        cache: merged(None, defaults).map(|rule| cache::settings(&rule, region)),
+        on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
+    });
+    routes
+}
+
+fn check_defaults(scope: &Scope<'_>, defaults: &Field<CacheChoice>, region: &Field<Arc<RegionRule>>) {
+    let Some(CacheChoice::Rule(rule)) = defaults.value() else { return };
+    cache::check(scope, rule, region);
+    cache::check_merged(scope, rule);
+    for tag in rule.tags.value().into_iter().flat_map(|list| &list.items) {
+        if tag.value.0.names().next().is_some() {
+            tag.fault(
+                scope.report,
+                "has a capture, but `defaults` also holds for requests that no route matches",
+                "write the tag in the routes whose path has the capture",
+            );
+        }
+    }
+}
+
+fn check_unique(scope: &Scope<'_>, routes: &[At<RawRoute>], names: &Names<'_>) {
+    for route in routes {
+        let remedy = "write a name for metrics, logs and purges, such as `name: product`";
+        let Some(name) = scope.required(&route.value.name, route, "name", remedy) else { continue };
+        let first = names.routes.get(name.value.0.as_str()).copied().unwrap_or(name.place.line);
+        if name.value.0 == DEFAULT {
+            name.fault(
+                scope.report,
+                "`default` is the route of requests that no other matches",
+                "choose another name; what that route does is written under `defaults`",
+            );
+        } else if first != name.place.line {
+            let problem = format!("{} is the name of the route on line {first} already", name.shown);
+            name.fault(scope.report, problem, "give every route a name of its own");
+        }
+    }
+}
+
+/// What a route matches; `None` if any of it is faulty.
+fn pattern(scope: &Scope<'_>, route: &RawRoute, hosts: &Hosts) -> Option<RoutePattern> {
+    let host = match &route.host {
+        Field::Absent => None,
+        Field::Faulty => return None,
+        Field::Set(at) => {
+            if let Some(name) = hosts.canonical(&at.value.to_string()) {
+                let problem = format!("{} is an alias, so no request is matched under this name", at.shown);
+                let remedy = format!("write {}", quoted(name));
+                at.fault(scope.report, problem, remedy);
+                return None;
+            }
+            Some(at.value.clone())
+        }
+    };
+    let path = match &route.path {
+        Field::Absent => PathPattern::parse(EVERY_PATH).expect("the pattern of every path is a pattern"),
+        Field::Faulty => return None,
+        Field::Set(at) => at.value.clone(),
+    };
+    let methods = match &route.methods {
+        Field::Absent => None,
+        Field::Faulty => return None,
+        Field::Set(at) => Some(methods(scope, at)?),
+    };
+    Some(RoutePattern { host, path, methods })
+}
+
+fn methods(scope: &Scope<'_>, at: &At<List<Method>>) -> Option<Vec<Method>> {
+    if at.value.written == 0 {
+        at.fault(
+            scope.report,
+            "is empty, so the route matches nothing",
+            "write `[GET, HEAD]`, or leave it out",
+        );
+        return None;
+    }
+    at.value.is_whole().then(|| at.value.values().cloned().collect())
+}
+
+/// The name of the origin, which has to be one.
+fn origin(scope: &Scope<'_>, written: Option<&At<String>>, names: &Names<'_>) -> Arc<str> {
+    let Some(at) = written else { return origins::DEFAULT.into() };
+    if let Some(known) = &names.origins
+        && at.value != origins::DEFAULT
+        && !known.contains(&at.value.as_str())
+    {
+        let all = known.iter().copied().chain([origins::DEFAULT]);
+        let remedy = match nearest(&at.value, all).filter(|_| !at.foreign) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if at.value.contains("://") => "write it under `origins` and its name here".to_owned(),
+            None => "write one of the names under `origins`".to_owned(),
+        };
+        at.fault(scope.report, format!("no origin is named {}", at.shown), remedy);
+    }
+    at.value.as_str().into()
+}
+
+/// What a route says of caching, over the defaults; `None`: bypass.
+fn rule(
+    scope: &Scope<'_>,
+    route: &At<RawRoute>,
+    defaults: &Field<CacheChoice>,
+    captures: Captures<'_>,
+    region: &Field<Arc<RegionRule>>,
+) -> Option<CacheRule> {
+    let own = &route.value.cache;
+    if let Some(CacheChoice::Rule(rule)) = own.value() {
+        cache::check(scope, rule, region);
+        for tag in rule.tags.value().into_iter().flat_map(|list| &list.items) {
+            write::check_names(scope, &tag.with(&tag.value.0), captures);
+        }
+        check_useful(scope, route);
+    }
+    let rule = merged(Some(own), defaults)?;
+    // What the defaults say by themselves is reported there.
+    if matches!(own.value(), Some(CacheChoice::Rule(own)) if !own.override_origin.is_absent()) {
+        cache::check_merged(scope, &rule);
+    }
+    Some(cache::settings(&rule, region))
+}
+
+/// Reports a cache rule where nothing can be stored.
+fn check_useful(scope: &Scope<'_>, route: &At<RawRoute>) {
+    let RawRoute { methods, cache, .. } = &route.value;
+    let (Some(methods), Some(cache)) = (methods.value(), cache.set()) else { return };
+    // Only replies to GET are stored, and HEAD is answered from them.
+    let cacheable = methods.values().any(|method| matches!(*method, Method::GET | Method::HEAD));
+    if methods.written > 0 && methods.is_whole() && !cacheable {
+        cache.fault(
+            scope.report,
+            "is never used: none of the `methods` of this route can be answered from a cache",
+            "add GET to `methods`, or write `cache: bypass`",
+        );
+    }
+}
+
+/// A choice over the default one; `None`: bypass.
+fn merged(own: Option<&Field<CacheChoice>>, defaults: &Field<CacheChoice>) -> Option<Cache> {
+    let under = match defaults.value() {
+        Some(CacheChoice::Rule(rule)) => Some(rule.as_ref().clone()),
+        Some(CacheChoice::Bypass) => None,
+        None => Some(Cache::empty()),
+    };
+    match own.and_then(Field::value) {
+        Some(CacheChoice::Bypass) => None,
+        Some(CacheChoice::Rule(rule)) => Some(rule.as_ref().clone().over(under.unwrap_or_else(Cache::empty))),
+        None => under,
+    }
+}
+
+fn on_write(scope: &Scope<'_>, route: &RawRoute, captures: Captures<'_>, names: &Names<'_>) -> WriteRule {
+    if let (Some(at), Some(methods)) = (route.on_write.set(), route.methods.value())
+        && methods.is_whole()
+        && methods.written > 0
+        && methods.values().all(Method::is_safe)
+    {
+        at.fault(
+            scope.report,
+            "no write comes under this route: all of its `methods` are safe",
+            "add the methods of writes, such as PUT, or leave `methods` out",
+        );
+    }
+    write::rule(scope, route.on_write.value(), captures, names)
+}
+
+/// Reports routes that no request can reach.
+fn check_reachable(scope: &Scope<'_>, routes: &[(&At<RawRoute>, RoutePattern)]) {
+    let patterns: Vec<_> = routes.iter().map(|(_, pattern)| pattern.clone()).collect();
+    for shadowed in Router::shadowed(&patterns) {
+        let (route, by) = (routes[shadowed.route].0, routes[shadowed.by].0);
+        let name = by.value.name.set().map_or_else(|| "another".to_owned(), |name| name.shown.to_string());
+        let place = route.value.path.set().map_or(&route.place, |path| &path.place);
+        scope.report.fault(
+            place,
+            format!("is never reached: the route {name} on line {} takes its requests", by.place.line),
+            "move it before that route, or remove it",
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! The single values of a configuration: what each may be, and what to write when it is something else.
+
+mod basic;
+mod http;
+mod net;
+mod rules;
+
+pub(super) use basic::{Fraction, Threads, Token};
+pub(super) use http::{RouteName, Status};
+pub(super) use net::Authority;
+pub(super) use rules::{PrefixTemplate, TagTemplate, UrlTarget};
