@@ -1,9 +1,12 @@
 //! Stored replies, and the memory that keeps them.
 
+mod bytes;
 mod entry;
 mod head;
 mod memory;
+mod weight;
 
-pub use entry::{Entry, EntryParts, gather};
+pub use bytes::gather;
+pub use entry::{Entry, EntryParts};
 pub use head::Head;
 pub use memory::{Memory, MemorySettings, MemoryStats, Put, Slot};
