@@ -9,10 +9,13 @@ pub enum PatternError {
     #[error("`{0}` does not begin with `/`; write `/{0}`")]
     NotAbsolute(String),
     /// A path pattern that asks for a query.
-    #[error("`{0}` holds a query or a fragment; a path pattern ends before `?` and `#`")]
+    #[error("`{0}` holds a query or a fragment; end the path before `?` and `#`")]
     Query(String),
     /// More segments than are matched.
-    #[error("`{pattern}` has {count} segments; {} are the most", super::path::MAX_SEGMENTS)]
+    #[error(
+        "`{pattern}` has {count} segments, more than {}; let `**` take the rest earlier",
+        super::path::MAX_SEGMENTS
+    )]
     TooManySegments {
         /// The pattern.
         pattern: String,
@@ -21,7 +24,7 @@ pub enum PatternError {
     },
     /// More captures than are kept.
     #[error(
-        "`{pattern}` has {count} captures; {} are the most; write `*` where the name is not used",
+        "`{pattern}` has {count} captures, more than {}; write `*` where the name is not used",
         super::path::MAX_CAPTURES
     )]
     TooManyCaptures {
@@ -44,12 +47,10 @@ pub enum PatternError {
     )]
     UnbalancedBrace(String),
     /// Two wildcards in one segment.
-    #[error(
-        "`{0}` has more than one wildcard; a segment holds one, with text before or after it, like `{{id}}.json`"
-    )]
+    #[error("`{0}` has more than one wildcard; write one, with text before or after it, like `{{id}}.json`")]
     SeveralWildcards(String),
     /// A wildcard for the rest that is not the last segment, or not a whole one.
-    #[error("`{0}` takes all that follows, so it must be the whole of the last segment")]
+    #[error("`{0}` takes all that follows; make it the whole of the last segment")]
     RestNotLast(String),
     /// Literal text that the proxy never caches, since the origin may read it as another path.
     #[error("`{pattern}` never matches a path that may be cached ({}); {advice}", .why.as_str())]

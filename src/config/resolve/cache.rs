@@ -155,11 +155,11 @@ pub(super) fn settings(rule: &Cache, region: &Field<Arc<RegionRule>>) -> CacheRu
             set_cookie: set_cookie.or_default(Default::default()),
             client_directives: client_directives.or_default(Default::default()),
         },
-        key: KeyRule {
-            query: query.value().map_or_else(QueryRule::default, query_rule),
-            region: region.value().filter(|_| vary.contains(&VaryInput::Region)).map(Arc::clone),
+        key: KeyRule::new(
+            query.value().map_or_else(QueryRule::default, query_rule),
             vary,
-        },
+            region.value().map(Arc::clone),
+        ),
         tags: tags
             .value()
             .into_iter()

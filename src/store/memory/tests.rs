@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 const KEEP: Duration = Duration::from_secs(3600);
 
 fn hash(key: &str) -> KeyHash {
-    KeyHash(blake3::hash(key.as_bytes()).into())
+    KeyHash::of(key.as_bytes())
 }
 
 fn entry(key: &str, fence: u64, length: usize) -> Arc<Entry> {
