@@ -105,12 +105,14 @@ pub(super) fn broken(error: &Error) -> FetchError {
     }
 }
 
-/// The innermost cause, in words. Contexts further out repeat the address, and quote what was read.
+/// The innermost cause, in words. Contexts further out repeat the address, and quote what was read; but Pingora words
+/// the failure of a handshake there, and puts the local address in place of its cause.
 fn describe(error: &Error) -> String {
+    let handshake = matches!(error.etype(), ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert);
     let text = match (&error.cause, &error.context) {
+        (cause, Some(context)) if handshake || cause.is_none() => context.as_str().to_owned(),
         (Some(_), _) => error.root_cause().to_string(),
-        (None, Some(context)) => context.as_str().to_owned(),
-        (None, None) => error.etype().as_str().to_owned(),
+        (None, _) => error.etype().as_str().to_owned(),
     };
     match text.char_indices().nth(LONGEST_TEXT) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -168,5 +170,9 @@ mod tests {
         let cause = std::io::Error::other("the cause");
         let nested = Error::because(ErrorType::ReadError, "quotes what was read", cause);
         assert_eq!(describe(&nested), "the cause");
+        let address = std::io::Error::other("local address");
+        let handshake = Error::because(ErrorType::TLSHandshakeFailure, "UnknownIssuer", address);
+        assert_eq!(describe(&handshake), "UnknownIssuer");
+        assert_eq!(describe(&Error::new(ErrorType::ReadError)), "ReadError");
     }
 }

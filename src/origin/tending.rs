@@ -78,18 +78,23 @@ pub(super) fn tend(upstream: Arc<Upstream>) -> (Nudge, impl Future<Output = ()> 
 
 /// Runs `round` now, after each pause, and whenever asked; until nobody is left who could ask.
 async fn rounds(round: Round, upstream: &Upstream, mut asked: mpsc::Receiver<Done>) {
+    let mut done: Option<Done> = None;
     loop {
         round.run(upstream).await;
-        let done = match round.pause(upstream) {
+        if let Some(done) = done.take() {
+            // Whoever asked may have stopped waiting.
+            let _ = done.send(());
+        }
+        done = match round.pause(upstream) {
             Some(pause) => match timeout(pause, asked.recv()).await {
-                Ok(done) => done,
-                Err(_) => continue,
+                Ok(None) => return,
+                Ok(asked) => asked,
+                Err(_) => None,
             },
-            None => asked.recv().await,
+            None => match asked.recv().await {
+                None => return,
+                asked => asked,
+            },
         };
-        let Some(done) = done else { return };
-        round.run(upstream).await;
-        // Whoever asked may have stopped waiting.
-        let _ = done.send(());
     }
 }
