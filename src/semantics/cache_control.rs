@@ -187,10 +187,13 @@ mod tests {
         check("5.2.2.7 fields", &["private=\"x, y\""], CacheControl { private: true, ..none() });
         check("5.2.2.9", &["public"], CacheControl { public: true, ..none() });
         check("5.2.2.9 with an argument", &["public=no"], none());
+        check("5.2.2.9 once without", &["public, public=no"], CacheControl { public: true, ..none() });
         check("5.2.2.2", &["must-revalidate"], CacheControl { must_revalidate: true, ..none() });
         check("5.2.2.8", &["proxy-revalidate"], CacheControl { proxy_revalidate: true, ..none() });
         check("5.2.2.3", &["must-understand"], CacheControl { must_understand: true, ..none() });
         check("5.2.2.3 with an argument", &["must-understand=x"], none());
+        let understand = CacheControl { must_understand: true, ..none() };
+        check("5.2.2.3 once without", &["must-understand, must-understand=x"], understand);
         check("5.2.2.1", &["max-age=60"], CacheControl { max_age: secs(60), ..none() });
         check("5.2.2.1 quoted", &["max-age=\"60\""], CacheControl { max_age: secs(60), ..none() });
         check("5.2.2.1 single quotes", &["max-age='60'"], CacheControl { max_age: secs(0), ..none() });

@@ -39,19 +39,31 @@ static END_TO_END: [HeaderName; 10] = [
 
 /// Removes the fields that speak of one connection only, and those that `Connection` lists.
 ///
-/// From a request they must be gone before a key is made of it: a client could otherwise list a field that the key
-/// depends on, and have the origin's answer to its absence stored for everybody who sends it.
+/// For a request see [`hides_fields`] first.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let listed: Vec<HeaderName> = headers
+    let listed: Vec<HeaderName> = listed(headers).filter(|name| !END_TO_END.contains(name)).collect();
+    for name in listed.iter().chain(&SINGLE_CONNECTION) {
+        headers.remove(name);
+    }
+}
+
+/// Whether `Connection` takes fields out of a request that the origin would otherwise see.
+///
+/// No honest client does that, and the cache cannot serve one that does: a key made of a listed field would be filled
+/// with the origin's answer to its absence, for everybody who sends it. Such a request has to go through by itself.
+pub fn hides_fields(headers: &HeaderMap) -> bool {
+    listed(headers).any(|name| {
+        headers.contains_key(&name) && !SINGLE_CONNECTION.contains(&name) && !END_TO_END.contains(&name)
+    })
+}
+
+/// The names that `Connection` lists, as far as they can be read.
+fn listed(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    headers
         .get_all(CONNECTION)
         .into_iter()
         .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
         .filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
-        .filter(|name| !END_TO_END.contains(name))
-        .collect();
-    for name in listed.iter().chain(&SINGLE_CONNECTION) {
-        headers.remove(name);
-    }
 }
 
 /// Whether a message that travels further never has this field.
@@ -93,5 +105,20 @@ mod tests {
                 &[name.as_str()],
             );
         }
+    }
+
+    #[test]
+    fn tells_requests_that_hide_fields() {
+        fn check(fields: &[(&str, &str)], expected: bool) {
+            assert_eq!(hides_fields(&headers(fields)), expected, "7.6.1: {fields:?}");
+        }
+        let language = ("accept-language", "de");
+        check(&[language], false);
+        check(&[("connection", "keep-alive"), ("keep-alive", "timeout=5"), language], false);
+        check(&[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), language], false);
+        check(&[("connection", "close, Accept-Language"), language], true);
+        check(&[("connection", "close"), ("connection", "accept-language"), language], true);
+        check(&[("connection", "accept-language")], false);
+        check(&[("connection", "cookie, authorization"), ("cookie", "a=b"), ("authorization", "x")], false);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! In the order in which a request meets them:
 //!
-//! 1. [`RequestDirectives`], [`may_share`] and [`decide`] say whether a stored reply answers a request;
+//! 1. [`hides_fields`] says whether a request is fit for a cache; [`RequestDirectives`], [`may_share`] and [`decide`]
+//!    whether a stored reply answers it;
 //! 2. [`Validators::precondition`] and [`plan_range`] say in which shape: whole, 304, 206 or 416;
 //! 3. [`Validators::make_conditional`] asks the origin about it; [`Validators::confirmed_by`] and
 //!    [`merge_not_modified`] take a 304 back in;
@@ -69,7 +70,7 @@ pub use cache_control::{CacheControl, RequestDirectives};
 pub use cache_status::{CacheStatus, Forward};
 pub use conditional::{Precondition, Validators, remove_preconditions};
 pub use date::{http_date, parse_http_date};
-pub use fields::remove_hop_by_hop;
+pub use fields::{hides_fields, remove_hop_by_hop};
 pub use freshness::{Departure, Freshness, LifetimeSource};
 pub use multipart::MultipartPlan;
 pub use range::{ByteRange, RangePlan, plan_range, unsatisfied_content_range};
