@@ -64,6 +64,18 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+/// A new configuration could not be put in force. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ReloadError(pub(super) Vec<String>);
+
+impl ReloadError {
+    /// What is wrong, a fault a line.
+    pub fn lines(&self) -> &[String] {
+        &self.0
+    }
+}
+
 /// `larder run` ended with a failure.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {

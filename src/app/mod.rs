@@ -3,9 +3,27 @@
 //! [`Larder::start`] binds every address first, then starts the runtimes; what it returns serves until it is drained or
 //! dropped. Nothing here is global, so a process may hold many of them, each on ports of its own. [`run`] is what the
 //! command `larder run` does: a configuration file, one Larder, and the signals.
+//!
+//! ```text
+//! life ── accept ──▶ worker 0 ── proxy::Server     one thread and one runtime each;
+//!      ├─ admin      worker 1 ── proxy::Server     a connection stays where it was handed
+//!      └─ upkeep        …
+//!                       └── node: engine, rules, origins, metrics, shared by all
+//! ```
 
+mod accept;
+mod bind;
+mod changes;
+mod control;
 mod error;
+mod life;
+mod limits;
+mod node;
+mod reload;
+mod run;
 mod running;
+mod worker;
 
-pub use error::{RunError, StartError};
-pub use running::{Larder, Options, Reloaded, Running, run};
+pub use error::{ReloadError, RunError, StartError};
+pub use run::run;
+pub use running::{Larder, Options, Reloaded, Running};

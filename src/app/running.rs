@@ -1,21 +1,40 @@
 //! A Larder that serves.
 
-use super::{RunError, StartError};
-use crate::config::Settings;
+use super::accept::Acceptor;
+use super::bind::Bound;
+use super::control::NodeControl;
+use super::life::{Life, Orders};
+use super::node::Node;
+use super::reload::Reloader;
+use super::worker::{Worker, WorkerParts};
+use super::{ReloadError, StartError, limits};
+use crate::admin::Admin;
+use crate::config::{Secret, Settings};
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+/// How long the runtime of the background tasks waits, when it ends, for name look-ups that block a thread.
+const BLOCKED: Duration = Duration::from_millis(100);
 
 /// How a Larder is run, beside what the configuration says.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How long a drain waits for replies under way before it cuts them.
     pub drain_deadline: Duration,
+    /// The file that the settings come from, to be read again by `POST /reload`.
+    pub config_file: Option<PathBuf>,
 }
 
 impl Default for Options {
+    /// Five minutes, as long as Pingora's own servers take: a drain that takes longer holds a tunnel or a stream without end.
     fn default() -> Self {
-        Self { drain_deadline: Duration::from_secs(300) }
+        Self { drain_deadline: Duration::from_secs(300), config_file: None }
     }
 }
 
@@ -24,11 +43,71 @@ impl Default for Options {
 pub struct Larder;
 
 impl Larder {
-    /// Binds every address of `settings`, then serves. Port 0 is replaced by a free one; see [`Running::addresses`].
+    /// Binds every address of `settings`, then serves on threads of its own. Port 0 is replaced by a free one; see
+    /// [`Running::addresses`].
     pub fn start(settings: Settings, options: Options) -> Result<Running, StartError> {
-        let _ = (settings, options);
-        todo!()
+        let Options { drain_deadline, config_file } = options;
+        let bound = Bound::new(&settings)?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let started = runtime.block_on(async { put_together(settings, &bound, config_file) })?;
+        let Started { node, workers, acceptor, admin, reloader, orders } = started;
+        let addresses = bound.listeners.iter().map(|(_, listener)| listener.local()).collect();
+        let admin_address = bound.admin_address;
+        let life = Life { node, workers, acceptor, bound, admin, orders: orders.clone(), drain_deadline };
+        let ended = CancellationToken::new();
+        let thread = spawn(runtime, life, ended.clone())?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Running { addresses, admin_address, reloader, orders, ended, thread })
     }
+}
+
+/// The parts of a Larder before its life begins.
+struct Started {
+    node: Arc<Node>,
+    workers: Vec<Worker>,
+    acceptor: Arc<Acceptor>,
+    admin: Arc<Admin>,
+    reloader: Arc<Reloader>,
+    orders: Orders,
+}
+
+fn put_together(
+    settings: Settings,
+    bound: &Bound,
+    config_file: Option<PathBuf>,
+) -> Result<Started, StartError> {
+    let orders = Orders::default();
+    let threads = settings.threads.max(1);
+    let idle_origins = settings.origins.iter().map(|origin| origin.keepalive).sum();
+    let token = settings.admin.token.clone();
+    let node = Node::new(settings)?;
+    let workers = (0..threads).map(|index| {
+        let (shared, end) = (Arc::clone(&node.shared), orders.stop.clone());
+        Worker::start(WorkerParts { index, shared, idle_origins, end })
+    });
+    // On failure the stop below ends the threads that were started.
+    let stop = orders.stop.clone().drop_guard();
+    let (workers, takers) = workers.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    stop.disarm();
+    let acceptor = Acceptor::new(takers, limits::max_connections(), Arc::clone(&node.metrics));
+    let listeners = bound.listeners.iter().map(|(_, listener)| Arc::clone(listener)).collect();
+    let runtime = tokio::runtime::Handle::current();
+    let reloader = Arc::new(Reloader::new(Arc::clone(&node), listeners, config_file, runtime));
+    let control =
+        NodeControl { node: Arc::clone(&node), reloader: Arc::clone(&reloader), orders: orders.clone() };
+    let admin = Arc::new(Admin::new(Arc::new(control), token.as_ref().map(Secret::expose)));
+    reloader.set_admin(&admin);
+    Ok(Started { node, workers, acceptor: Arc::new(acceptor), admin, reloader, orders })
+}
+
+/// Runs `life` on a thread of its own, and says so when it is over.
+fn spawn(runtime: Runtime, life: Life, ended: CancellationToken) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("larder-life".to_owned()).spawn(move || {
+        let _ended = ended.drop_guard();
+        let workers = runtime.block_on(life.run());
+        workers.into_iter().for_each(Worker::join);
+        runtime.shutdown_timeout(BLOCKED);
+    })
 }
 
 /// What a reload could not change, since it is fixed when Larder starts.
@@ -39,50 +118,78 @@ pub struct Reloaded {
 }
 
 /// A Larder that serves. Dropping it ends it at once.
-#[derive(Debug)]
-pub struct Running {}
+pub struct Running {
+    addresses: Vec<SocketAddr>,
+    admin_address: SocketAddr,
+    reloader: Arc<Reloader>,
+    orders: Orders,
+    ended: CancellationToken,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
 
 impl Running {
     /// The addresses it listens on, in the order of `listen`.
     pub fn addresses(&self) -> &[SocketAddr] {
-        todo!()
+        &self.addresses
     }
 
     /// The address of the admin listener.
     pub fn admin_address(&self) -> SocketAddr {
-        todo!()
+        self.admin_address
     }
 
-    /// Swaps the rules in; what is stored stays. Requests under way finish under the rules they began with.
-    pub fn reload(&self, settings: Settings) -> Result<Reloaded, StartError> {
-        let _ = settings;
-        todo!()
+    /// Swaps the rules in and reads the certificates again; what is stored stays. Requests under way finish under the rules
+    /// they began with. On failure nothing has changed.
+    pub fn reload(&self, settings: Settings) -> Result<Reloaded, ReloadError> {
+        self.reloader.reload(settings)
+    }
+
+    /// As [`Running::reload`], from the file of [`Options::config_file`].
+    pub fn reload_file(&self) -> Result<Reloaded, ReloadError> {
+        self.reloader.reload_file()
     }
 
     /// Begins to drain and returns: nothing new is accepted, what is under way is finished. See [`Running::ended`].
     pub fn drain(&self) {
-        todo!()
+        self.orders.drain.cancel();
     }
 
     /// Ends at once, cutting what is under way.
     pub fn stop(&self) {
-        todo!()
+        self.orders.stop.cancel();
     }
 
     /// Completes when it has ended, after [`Running::drain`] or [`Running::stop`].
     pub async fn ended(&self) {
-        todo!()
+        self.ended.cancelled().await;
     }
 
     /// Blocks until it has ended.
     pub fn join(self) {
-        todo!()
+        self.wait();
+    }
+
+    fn wait(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread of the background tasks panicked");
+        }
     }
 }
 
-/// Serves by the configuration at `path` until a signal ends it: SIGTERM and SIGINT drain, a second one ends at once,
-/// SIGHUP reads the file again.
-pub fn run(path: &Path) -> Result<(), RunError> {
-    let _ = path;
-    todo!()
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+        self.wait();
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { addresses, admin_address, .. } = self;
+        f.debug_struct("Running")
+            .field("addresses", addresses)
+            .field("admin_address", admin_address)
+            .finish_non_exhaustive()
+    }
 }

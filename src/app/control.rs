@@ -1,0 +1,87 @@
+//! Larder as its admin listener sees it.
+
+use super::life::Orders;
+use super::node::Node;
+use super::reload::Reloader;
+use crate::admin::{Control, Degraded, Readiness, Reloaded, Stats};
+use crate::invalidation::{Invalidation, LogError, Position};
+use crate::key::{Scheme, canonical_authority};
+use async_trait::async_trait;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What the admin listener acts on.
+pub(super) struct NodeControl {
+    /// The parts.
+    pub(super) node: Arc<Node>,
+    /// What reads the configuration again.
+    pub(super) reloader: Arc<Reloader>,
+    /// Tells whether it is ending.
+    pub(super) orders: Orders,
+}
+
+#[async_trait]
+impl Control for NodeControl {
+    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Position, LogError> {
+        self.node.shared.engine.invalidate(batch).await
+    }
+
+    async fn reload(&self) -> Result<Reloaded, Vec<String>> {
+        // Files are read, and name servers may be asked.
+        let reloader = Arc::clone(&self.reloader);
+        let reloaded = tokio::task::spawn_blocking(move || reloader.reload_file()).await;
+        match reloaded {
+            Ok(Ok(super::Reloaded { needs_restart })) => Ok(Reloaded { needs_restart }),
+            Ok(Err(error)) => Err(error.lines().to_vec()),
+            Err(_) => Err(vec!["the reload was cut off, since Larder ends".to_owned()]),
+        }
+    }
+
+    fn canonical(&self, authority: &str) -> String {
+        let edge = self.node.shared.edge.load();
+        let canonical = canonical_authority(authority, Scheme::Http, edge.rules().aliases());
+        canonical.map_or_else(|| authority.to_owned(), Cow::into_owned)
+    }
+
+    fn routes(&self) -> Vec<String> {
+        let edge = self.node.shared.edge.load();
+        edge.rules().routes().iter().map(|route| route.name.to_string()).collect()
+    }
+
+    fn readiness(&self) -> Readiness {
+        let ready = !self.orders.drain.is_cancelled() && !self.orders.stop.is_cancelled();
+        Readiness { ready, degraded: degraded_origins(&self.node) }
+    }
+
+    fn stats(&self) -> Stats {
+        let node = &self.node;
+        Stats::gather(&node.metrics, node.uptime.elapsed(), node.shared.engine.position())
+    }
+
+    fn metrics_text(&self) -> String {
+        self.node.metrics.text()
+    }
+}
+
+/// Origins without a server that takes requests, and servers that take none.
+fn degraded_origins(node: &Node) -> Vec<Degraded> {
+    let health = node.origins().health();
+    let degraded = health.iter().filter_map(|origin| {
+        let down = origin.servers.iter().filter(|server| server.state.as_str() == "unhealthy").count();
+        let reason = if !origin.usable() {
+            format!("origin `{}` has no server that takes requests", origin.origin)
+        } else if down > 0 {
+            format!(
+                "origin `{}`: {down} of {} servers fail their checks",
+                origin.origin,
+                origin.servers.len()
+            )
+        } else if !origin.unresolved.is_empty() {
+            format!("origin `{}`: {} names do not resolve", origin.origin, origin.unresolved.len())
+        } else {
+            return None;
+        };
+        Some(Degraded { component: "origin", reason })
+    });
+    degraded.collect()
+}

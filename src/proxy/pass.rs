@@ -1,0 +1,213 @@
+//! Requests that pass through to the origin.
+
+use super::edge::Edge;
+use super::exchange::Exchange;
+use super::forwarded::Hop;
+use super::problem::Problem;
+use super::reply::{CACHE_STATUS, cache_status};
+use super::target::Target;
+use super::write::Write;
+use crate::engine::{Engine, Route};
+use crate::invalidation::{Invalidation, WriteSeen, plan_write};
+use crate::key::canonical_authority;
+use crate::origin::FetchError;
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::{HeaderMap, StatusCode, Version};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// Where a write's purge stands in the log; the client may bring it back to read what it wrote.
+const POSITION: HeaderName = HeaderName::from_static("larder-position");
+
+/// Finds a server and a place in the origin's queue.
+pub(super) async fn place(exchange: &mut Exchange, request: &RequestHeader) -> Result<(), Problem> {
+    let Some(route) = exchange.route.clone() else { return Err(Problem::Internal) };
+    // A place that is given up first cannot be what this request then waits for.
+    exchange.pass = None;
+    match exchange.edge.origins().peer(&route.origin, affinity(request)).await {
+        Ok(pass) => {
+            exchange.pass = Some(pass);
+            Ok(())
+        }
+        Err(error) => {
+            exchange.edge.means(&route).origin.failed(error.as_str());
+            Err(problem(&error))
+        }
+    }
+}
+
+/// What consistent hashing goes by: equal targets get the same server.
+fn affinity(request: &RequestHeader) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    request.headers.get(HOST).map(HeaderValue::as_bytes).hash(&mut hasher);
+    request.uri.path().hash(&mut hasher);
+    hasher.finish()
+}
+
+fn problem(error: &FetchError) -> Problem {
+    match error {
+        FetchError::NoServer => Problem::NoServer,
+        FetchError::Busy { retry_after } => Problem::Busy { retry_after: *retry_after },
+        FetchError::Timeout => Problem::GatewayTimeout,
+        FetchError::Connect(_) | FetchError::Broken(_) | FetchError::Malformed(_) => Problem::BadGateway,
+    }
+}
+
+/// What the client reads when an exchange with the origin, or with the client itself, failed.
+pub(super) fn problem_of(error: &Error) -> Problem {
+    use ErrorType::{ConnectTimedout, InvalidHTTPHeader, ReadTimedout, TLSHandshakeTimedout, WriteTimedout};
+    match (error.esource(), error.etype()) {
+        (ErrorSource::Upstream, ConnectTimedout | TLSHandshakeTimedout | ReadTimedout | WriteTimedout) => {
+            Problem::GatewayTimeout
+        }
+        (ErrorSource::Upstream, _) => Problem::BadGateway,
+        (ErrorSource::Downstream, ReadTimedout) => Problem::Timeout,
+        (ErrorSource::Downstream, InvalidHTTPHeader) => {
+            Problem::Malformed("The request cannot be passed on as it is.")
+        }
+        (ErrorSource::Downstream, _) => Problem::Malformed("The request broke off."),
+        (ErrorSource::Internal | ErrorSource::Unset, _) => Problem::Internal,
+    }
+}
+
+/// Whether nobody is left to be told of `error`.
+pub(super) fn client_is_gone(error: &Error) -> bool {
+    use ErrorType::{ConnectionClosed, H2Error, ReadError, WriteError, WriteTimedout};
+    *error.esource() == ErrorSource::Downstream
+        && matches!(error.etype(), ConnectionClosed | H2Error | ReadError | WriteError | WriteTimedout)
+}
+
+/// The word for a failure of the origin's, as fills count it.
+pub(super) fn reason_of(error: &Error) -> &'static str {
+    use ErrorType::{
+        ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, InvalidCert, InvalidHTTPHeader,
+        ReadTimedout, SocketError, TLSHandshakeFailure, TLSHandshakeTimedout, WriteTimedout,
+    };
+    match error.etype() {
+        ReadTimedout | WriteTimedout => "timeout",
+        ConnectTimedout | ConnectRefused | ConnectNoRoute | ConnectError | SocketError | InvalidCert
+        | TLSHandshakeFailure | TLSHandshakeTimedout => "connect",
+        InvalidHTTPHeader => "malformed",
+        _ => "broken",
+    }
+}
+
+/// Readies the request for the origin.
+pub(super) fn prepare(
+    exchange: &Exchange,
+    client: &RequestHeader,
+    request: &mut RequestHeader,
+) -> Result<()> {
+    let target = Target::of(client, &exchange.connection, &exchange.edge);
+    let hop = Hop::new(&exchange.connection, &exchange.edge, target.host, client.version);
+    for (name, value) in hop.changes(&request.headers) {
+        match value {
+            Some(value) => request.insert_header(name, value)?,
+            None => _ = request.remove_header(&name),
+        }
+    }
+    if target.host.is_empty() && !request.headers.contains_key(HOST) {
+        // A client that speaks HTTP/1.0 may leave it out, Larder may not (RFC 9112, 3.2). The name it used is not known;
+        // the address it used is.
+        request.insert_header(HOST, exchange.connection.local().to_string())?;
+    }
+    Ok(())
+}
+
+/// The write that a request is, ready to be sent.
+pub(super) fn write(
+    engine: &Arc<Engine>,
+    exchange: &Exchange,
+    request: &RequestHeader,
+    route: &Route,
+) -> Write {
+    let unknown = plan(&exchange.edge, exchange, request, route, None);
+    Write::new(Arc::clone(engine), unknown)
+}
+
+fn plan(
+    edge: &Edge,
+    exchange: &Exchange,
+    request: &RequestHeader,
+    route: &Route,
+    reply: Option<(StatusCode, &HeaderMap)>,
+) -> Vec<Invalidation> {
+    let target = Target::of(request, &exchange.connection, edge);
+    let captures = route.pattern.as_ref().and_then(|pattern| pattern.path.captures(target.path));
+    let seen = WriteSeen { authority: target.authority(), path: target.path, reply };
+    plan_write(
+        &route.on_write,
+        &seen,
+        |name| captures.as_ref()?.get(name),
+        |authority| {
+            let canonical = canonical_authority(authority, target.scheme, edge.rules().aliases());
+            canonical.map_or_else(|| authority.to_owned(), |canonical| canonical.into_owned())
+        },
+    )
+}
+
+/// Purges what a write changed, now that the head of its reply tells, and adds where that purge stands.
+pub(super) async fn purge(
+    exchange: &mut Exchange,
+    request: &RequestHeader,
+    reply: &mut ResponseHeader,
+) -> Result<()> {
+    let (Some(mut write), Some(route)) = (exchange.write.take(), exchange.route.clone()) else {
+        return Ok(());
+    };
+    let seen = &*exchange;
+    let planned = || plan(&seen.edge, seen, request, &route, Some((reply.status, &reply.headers)));
+    let position = write.answer(reply.status, planned).await;
+    exchange.write = Some(write);
+    if let Some(position) = position {
+        reply.insert_header(POSITION, position.to_string())?;
+    }
+    Ok(())
+}
+
+/// How the client finds the end of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framed {
+    /// As Pingora arranges.
+    AsUsual,
+    /// The connection ends with it.
+    ByClose,
+}
+
+/// Readies the head of a reply for the client.
+pub(super) fn dress(
+    exchange: &Exchange,
+    client: &RequestHeader,
+    reply: &mut ResponseHeader,
+) -> Result<Framed> {
+    if reply.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(Framed::AsUsual);
+    }
+    remove_hop_by_hop(reply);
+    reply.append_header(CACHE_STATUS, cache_status(&exchange.status))?;
+    if client.version == Version::HTTP_10 && reply.remove_header(&TRANSFER_ENCODING).is_some() {
+        // Pingora sends what has no length in chunks, which a client of HTTP/1.0 takes for part of the body.
+        return Ok(Framed::ByClose);
+    }
+    Ok(Framed::AsUsual)
+}
+
+/// Removes what the origin said of its connection to Larder (RFC 9110, 7.6.1). `Transfer-Encoding` stays: it tells Pingora how
+/// to frame the body anew. `Connection` itself is replaced by Pingora.
+fn remove_hop_by_hop(reply: &mut ResponseHeader) {
+    let mut named = vec![
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        HeaderName::from_static("upgrade"),
+    ];
+    for value in reply.headers.get_all(CONNECTION) {
+        let tokens = value.as_bytes().split(|byte| *byte == b',');
+        named.extend(tokens.filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok()));
+    }
+    for name in named.iter().filter(|name| **name != TRANSFER_ENCODING && **name != CONNECTION) {
+        reply.remove_header(name);
+    }
+}

@@ -1,0 +1,134 @@
+//! A write under way, and what has to be purged for it whatever becomes of it.
+
+use crate::engine::Engine;
+use crate::invalidation::{Invalidation, Position};
+use http::StatusCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A reply to a write that goes on for longer than this after its head is purged for again when it ends.
+///
+/// The head says that the write was done, but an origin that streams what it does may still be at it. Below this, nobody can
+/// have read the old state between head and end and had it stored by a fill that began after the head.
+const STREAMED: Duration = Duration::from_millis(100);
+
+/// A write on its way to the origin.
+///
+/// Dropped at any point, by an error, a client that left or the end of the process, it purges what may have changed: at once,
+/// and again when the origin can no longer commit what it was sent.
+pub(super) struct Write {
+    engine: Arc<Engine>,
+    /// What the write may change, as far as it can be told without a reply.
+    unknown: Vec<Invalidation>,
+    /// Set while an earlier try may have reached the origin without a reply to tell.
+    in_doubt: bool,
+    state: State,
+}
+
+enum State {
+    /// The origin has seen nothing of it.
+    Unsent,
+    /// It may have.
+    Sent,
+    /// The head of its reply came, and this was purged.
+    Answered { plan: Vec<Invalidation>, at: Instant },
+    /// Nothing is left to do.
+    Settled,
+}
+
+/// What the head of a reply tells of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// Nothing yet: an interim reply.
+    Nothing,
+    /// It was done.
+    Done,
+    /// It was refused, so nothing changed.
+    Refused,
+    /// It failed, at what point is not known.
+    Unknown,
+}
+
+impl Said {
+    fn by(status: StatusCode) -> Self {
+        match status.as_u16() {
+            // 101 is the last thing that is heard of the write as HTTP, and what follows may change anything.
+            101 => Self::Unknown,
+            100..200 => Self::Nothing,
+            200..400 => Self::Done,
+            400..500 => Self::Refused,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl Write {
+    /// A write that was not sent yet. `unknown` is what it may change if nothing is ever heard of it.
+    pub(super) fn new(engine: Arc<Engine>, unknown: Vec<Invalidation>) -> Self {
+        Self { engine, unknown, in_doubt: false, state: State::Unsent }
+    }
+
+    /// It is about to be sent, perhaps not for the first time.
+    pub(super) fn send(&mut self) {
+        self.in_doubt |= matches!(self.state, State::Sent);
+        self.state = State::Sent;
+    }
+
+    /// The head of a reply came: purges before the client learns of it. `plan` tells what the reply says was changed.
+    /// Returns the position of the purge.
+    pub(super) async fn answer(
+        &mut self,
+        status: StatusCode,
+        plan: impl FnOnce() -> Vec<Invalidation>,
+    ) -> Option<Position> {
+        match Said::by(status) {
+            Said::Nothing => None,
+            Said::Refused if self.in_doubt => {
+                // The try that was refused may have been the second; of the first nothing is known.
+                self.give_up();
+                None
+            }
+            Said::Refused => {
+                self.state = State::Settled;
+                None
+            }
+            Said::Unknown => {
+                let position = self.engine.invalidate(plan()).await.ok();
+                self.give_up();
+                position
+            }
+            Said::Done => {
+                let plan = plan();
+                // If the log does not take it, the engine keeps trying; the client is only not told a position.
+                let position = self.engine.invalidate(plan.clone()).await.ok();
+                self.state = State::Answered { plan, at: Instant::now() };
+                position
+            }
+        }
+    }
+
+    /// The reply ended as it should.
+    pub(super) async fn finish(&mut self) {
+        if let State::Answered { plan, at } = std::mem::replace(&mut self.state, State::Settled)
+            && at.elapsed() > STREAMED
+        {
+            // It is appended in any case; nobody waits for the position any more.
+            let _ = self.engine.invalidate(plan).await;
+        }
+    }
+
+    fn give_up(&mut self) {
+        match std::mem::replace(&mut self.state, State::Settled) {
+            State::Unsent | State::Settled => {}
+            State::Sent => self.engine.in_doubt(&self.unknown),
+            State::Answered { plan, .. } => self.engine.in_doubt(&plan),
+        }
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
