@@ -33,11 +33,10 @@ impl Lease {
                 if !session.will_keepalive() {
                     return;
                 }
-                &server.peer
+                server.peer(false)
             }
             // Pingora knows a shared connection by the key that it was opened under.
-            _ if self.fresh => &server.fresh_peer,
-            _ => &server.peer,
+            _ => server.peer(self.fresh),
         };
         self.connector.release_http_session(self.session, peer, peer.idle_timeout()).await;
     }
@@ -46,8 +45,7 @@ impl Lease {
 /// Reads a body and counts it. Holds the request's place until the body has ended, failed or was dropped.
 pub(super) struct Body {
     state: State,
-    framing: Framing,
-    received: u64,
+    tally: Tally,
     /// For each piece.
     read_timeout: Duration,
     origin: Arc<str>,
@@ -71,25 +69,11 @@ impl Body {
     ) -> Self {
         let pooled = pooled && head.reusable;
         let state = State::Open { lease, pooled, _permit: permit };
-        let mut body = Self { state, framing: head.framing, received: 0, read_timeout, origin, observer };
+        let mut body = Self { state, tally: Tally::new(head.framing), read_timeout, origin, observer };
         if matches!(head.framing, Framing::Empty | Framing::Length(0)) {
             body.end().await;
         }
         body
-    }
-
-    /// Whether `read` keeps to what was announced.
-    fn account(&mut self, read: Option<Bytes>) -> Result<Option<Bytes>, FetchError> {
-        self.received += read.as_ref().map_or(0, |piece| piece.len() as u64);
-        match (self.framing, &read) {
-            (Framing::Length(length), Some(_)) if self.received > length => {
-                Err(FetchError::Malformed(format!("its body is longer than {length} bytes")))
-            }
-            (Framing::Length(length), None) if self.received < length => {
-                Err(FetchError::Broken(format!("{} of {length} bytes arrived", self.received)))
-            }
-            _ => Ok(read),
-        }
     }
 
     async fn end(&mut self) {
@@ -115,13 +99,40 @@ impl ReplyBody for Body {
             State::Failed(error) => return Err(error.clone()),
         };
         let read = read(&mut lease.session, self.read_timeout).await;
-        match read.and_then(|read| self.account(read)) {
+        match read.and_then(|read| self.tally.add(read)) {
             Ok(Some(piece)) => Ok(Some(piece)),
             Ok(None) => {
                 self.end().await;
                 Ok(None)
             }
             Err(error) => Err(self.fail(error)),
+        }
+    }
+}
+
+/// What has arrived of a body, against what was announced. Pingora and h2 count too, each in its own way; this is what
+/// no change of theirs can take away.
+struct Tally {
+    framing: Framing,
+    received: u64,
+}
+
+impl Tally {
+    fn new(framing: Framing) -> Self {
+        Self { framing, received: 0 }
+    }
+
+    /// Passes on what was read, if it keeps to what was announced.
+    fn add(&mut self, read: Option<Bytes>) -> Result<Option<Bytes>, FetchError> {
+        self.received += read.as_ref().map_or(0, |piece| piece.len() as u64);
+        match (self.framing, &read) {
+            (Framing::Length(length), Some(_)) if self.received > length => {
+                Err(FetchError::Malformed(format!("its body is longer than {length} bytes")))
+            }
+            (Framing::Length(length), None) if self.received < length => {
+                Err(FetchError::Broken(format!("{} of {length} bytes arrived", self.received)))
+            }
+            _ => Ok(read),
         }
     }
 }
@@ -135,5 +146,27 @@ async fn read(session: &mut HttpSession, within: Duration) -> Result<Option<Byte
             Ok(Err(error)) => return Err(broken(&error)),
             Err(_) => return Err(FetchError::Timeout),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_as_long_as_announced() {
+        let check = |framing, pieces: &[&'static str], expected: &str| {
+            let mut tally = Tally::new(framing);
+            let mut read = pieces.iter().map(|piece| Some(Bytes::from(*piece))).chain([None]);
+            let failed = read.find_map(|read| tally.add(read).err());
+            assert_eq!(failed.map_or("whole", |error| error.as_str()), expected, "{framing:?} {pieces:?}");
+        };
+        check(Framing::Length(5), &["hel", "lo"], "whole");
+        check(Framing::Length(5), &["hel"], "broken");
+        check(Framing::Length(5), &[], "broken");
+        check(Framing::Length(5), &["hel", "lo", "!"], "malformed");
+        check(Framing::Length(5), &["hello!"], "malformed");
+        check(Framing::Marked, &["hel"], "whole");
+        check(Framing::UntilClose, &[], "whole");
     }
 }

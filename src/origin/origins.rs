@@ -95,7 +95,7 @@ impl Origins {
     pub async fn peer(&self, origin: &str, affinity: u64) -> Result<PassPeer, FetchError> {
         let upstream = self.upstreams.get(origin).ok_or(FetchError::NoServer)?;
         let (server, permit) = upstream.place(affinity).await?;
-        Ok(PassPeer { peer: Box::new(server.server().peer.clone()), server, permit })
+        Ok(PassPeer { peer: Box::new(server.server().peer(false).clone()), server, permit })
     }
 
     /// Tells how a server from [`Self::peer`] fared: whether no connection to it could be made, or it replied.

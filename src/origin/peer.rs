@@ -76,6 +76,13 @@ pub(super) fn never_pooled(peer: &HttpPeer) -> HttpPeer {
     peer
 }
 
+/// `peer` for HTTP/1.1 only. It shares the connections of `peer` that speak that.
+pub(super) fn without_http2(peer: &HttpPeer) -> HttpPeer {
+    let mut peer = peer.clone();
+    peer.options.alpn = ALPN::H1;
+    peer
+}
+
 /// What to offer and accept. Without TLS nothing is negotiated, so there HTTP/2 has to be asked for by name.
 fn alpn(protocol: Protocol, tls: bool) -> ALPN {
     match (protocol, tls) {
@@ -129,6 +136,7 @@ mod tests {
         assert_eq!(auto.reuse_hash(), manner(Protocol::Auto).peer(&server, address).reuse_hash());
         assert_ne!(auto.reuse_hash(), manner(Protocol::Http1).peer(&server, address).reuse_hash());
         assert_ne!(auto.reuse_hash(), never_pooled(&auto).reuse_hash());
+        assert_eq!(auto.reuse_hash(), without_http2(&auto).reuse_hash());
     }
 
     #[test]

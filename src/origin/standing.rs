@@ -53,8 +53,12 @@ impl Standing {
         }
     }
 
-    /// Notes a failure.
+    /// Notes a failure. One while the server is avoided says nothing new: all that were under way fail at once when a
+    /// server goes, and that is one failure and not a hundred.
     pub(super) fn failed(&self, offence: Offence, now: Timestamp) {
+        if self.avoided(now) {
+            return;
+        }
         let in_a_row = self.in_a_row.load(Relaxed).saturating_add(1);
         self.in_a_row.store(in_a_row, Relaxed);
         if let Some(span) = avoid_for(offence, in_a_row) {
@@ -85,6 +89,19 @@ mod tests {
         check(Offence::Silent, 2, None);
         check(Offence::Silent, 3, Some(500));
         check(Offence::Silent, 4, Some(1000));
+    }
+
+    #[test]
+    fn what_fails_at_once_fails_once() {
+        let start = Timestamp::from_secs(100);
+        let standing = Standing::default();
+        for _ in 0..100 {
+            standing.failed(Offence::Unreachable, start);
+        }
+        assert!(!standing.avoided(start.plus(FIRST)));
+        standing.failed(Offence::Unreachable, start.plus(FIRST));
+        assert!(standing.avoided(start.plus(FIRST * 3 - Duration::from_millis(1))));
+        assert!(!standing.avoided(start.plus(FIRST * 3)));
     }
 
     #[test]

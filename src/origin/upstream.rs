@@ -209,7 +209,7 @@ impl Upstream {
     ) -> Result<(Head, HttpSession, Arc<Connector>), Fault> {
         let connector = self.connectors.here();
         let server = server.server();
-        let peer = if fresh { &server.fresh_peer } else { &server.peer };
+        let peer = server.peer(fresh);
         // Pingora bounds the connection and TLS by the same time; this takes in what HTTP/2 agrees on first.
         let connected = timeout(self.connect_timeout, connector.get_http_session(peer)).await;
         let connected = connected.map_err(|_| Fault::connect_timeout())?;
@@ -219,9 +219,10 @@ impl Upstream {
         }
         let exchanged = timeout(self.read_timeout, exchange(&mut session, request, reused)).await;
         let exchanged = exchanged.unwrap_or_else(|_| Err(Fault::slow()));
-        if matches!(&exchanged, Err(fault) if fault.kind == Kind::Downgrade) {
-            connector.prefer_h1(&server.peer);
-            connector.prefer_h1(&server.fresh_peer);
+        if self.protocol == Protocol::Auto
+            && matches!(&exchanged, Err(fault) if fault.kind == Kind::Downgrade)
+        {
+            server.avoid_http2();
         }
         exchanged.map(|head| (head, session, connector))
     }

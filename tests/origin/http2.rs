@@ -1,6 +1,6 @@
 //! Origins that speak HTTP/2, with and without TLS.
 
-use crate::raw::RawOrigin;
+use crate::raw::{Connection, RawOrigin};
 use crate::setting::{Shop, get, settings, until};
 use crate::tls::Authority;
 use bytes::Bytes;
@@ -183,4 +183,35 @@ async fn an_http1_origin_is_not_mistaken_for_one() {
     let origin = RawOrigin::once("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await;
     let error = shop(&origin).get().await.unwrap_err();
     assert!(["malformed", "broken"].contains(&error.as_str()), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_wants_http1_after_all_is_asked_once() {
+    let authority = Authority::new();
+    let acceptor = authority.acceptor("127.0.0.1", &["h2", "http/1.1"]);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let origin = RawOrigin::start(move |connection| {
+        let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
+        async move {
+            let stream = acceptor.accept(connection.stream).await.unwrap();
+            if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                let refuse = move |_, mut respond: SendResponse<Bytes>| {
+                    count.fetch_add(1, SeqCst);
+                    async move { respond.send_reset(h2::Reason::HTTP_1_1_REQUIRED) }
+                };
+                return serve(stream, refuse).await;
+            }
+            let mut connection = Connection { stream, number: connection.number };
+            while connection.request().await.is_some() {
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await;
+            }
+        }
+    })
+    .await;
+    let shop = Shop::new(&authority.settings(origin.address));
+    for _ in 0..3 {
+        assert_eq!(shop.get().await.unwrap().body, "hello");
+    }
+    assert_eq!((asked.load(SeqCst), origin.connections()), (1, 2));
 }
