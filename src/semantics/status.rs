@@ -31,3 +31,29 @@ pub(super) fn understood(status: StatusCode) -> bool {
 pub(super) fn transient(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 408 | 425 | 429)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Statuses from 100 to 999 for which `f` holds.
+    fn those(f: impl Fn(StatusCode) -> bool) -> Vec<u16> {
+        (100..1000).filter(|&code| StatusCode::from_u16(code).is_ok_and(&f)).collect()
+    }
+
+    #[test]
+    fn every_status_is_judged() {
+        let defined: Vec<u16> =
+            [200..=205, 300..=303, 305..=305, 307..=308, 400..=417, 421..=422, 426..=426, 500..=505]
+                .into_iter()
+                .flatten()
+                .collect();
+        assert_eq!(those(understood), defined, "9111 5.2.2.3, 9110 15");
+        let cacheable = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414];
+        assert_eq!(those(heuristically_cacheable), cacheable, "9110 15.1");
+        let transient: Vec<u16> = [401, 403, 408, 425, 429].into_iter().chain(500..600).collect();
+        assert_eq!(those(super::transient), transient);
+        let refused: Vec<u16> = (100..200).chain([206, 304, 407, 412, 416, 417]).chain(600..1000).collect();
+        assert_eq!(those(|status| refusal(status).is_some()), refused, "9111 3");
+    }
+}
