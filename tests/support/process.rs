@@ -54,7 +54,7 @@ impl Process {
         let unset = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut process = Self { child, folder, log, address: unset, admin: unset };
         process.address = process.address_in("listening").await;
-        process.admin = process.address_in("admin").await;
+        process.admin = process.address_in("administrator").await;
         process
     }
 
