@@ -16,7 +16,7 @@ async fn the_second_get_is_a_hit_byte_for_byte() {
 
             let first = larder.get(&path).send().await;
             assert_eq!((first.status, &first.body[..]), (200, &body[..]), "{path}");
-            assert_eq!(first.cache_status(), "larder; fwd=uri-miss; stored", "{path}");
+            assert!(first.says("fwd=uri-miss") && first.says("stored"), "{path}: {}", first.cache_status());
 
             let second = larder.get(&path).send().await;
             assert_eq!((second.status, &second.body[..]), (200, &body[..]), "{path}");

@@ -1,6 +1,6 @@
 //! Origins of several servers, over TLS and HTTP/2, that come and go.
 
-use crate::support::{Authority, Gate, H2Origin, Larder, Origin, Reply, eventually};
+use crate::support::{Authority, Gate, H2Origin, Larder, Origin, Reply, all, eventually};
 
 const BYPASS: &str = "defaults: { cache: bypass }";
 
@@ -126,7 +126,7 @@ async fn no_more_requests_are_under_way_than_the_origin_may_have() {
     origin.otherwise(move |seen| Reply::fresh(60, seen.target.clone()).hold_head(&held));
 
     let clients: Vec<_> =
-        (0..6).map(|number| tokio::spawn(larder.get(&format!("/{number}")).send())).collect();
+        (0..4).map(|number| tokio::spawn(larder.get(&format!("/{number}")).send())).collect();
     gate.reached_by(2).await;
     assert_eq!(origin.requests().len(), 2);
     gate.open();
@@ -137,6 +137,25 @@ async fn no_more_requests_are_under_way_than_the_origin_may_have() {
             "those who waited are served in the end"
         );
     }
+}
+
+#[tokio::test]
+async fn those_for_whom_there_is_no_room_are_told_when_to_come_again() {
+    let origin = Origin::start().await;
+    let larder = Larder::with_origins(&servers(&[&origin], "max_in_flight: 1")).rules(BYPASS).start();
+    let gate = Gate::shut();
+    origin.on("/x", Reply::ok("x").hold_head(&gate));
+
+    let clients: Vec<_> = (0..20).map(|_| tokio::spawn(larder.get("/x").send())).collect();
+    gate.reached().await;
+    // The queue is bounded, and twenty are more than it can hold beside the one that is under way.
+    let refused = larder.get("/x").send().await;
+    refused.assert_problem(503);
+    assert!(refused.field("retry-after").parse::<u64>().unwrap() > 0);
+    gate.open();
+    let replies = all(clients).await;
+    assert!(replies.iter().any(|reply| reply.text() == "x"));
+    assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 503)), "{replies:#?}");
 }
 
 #[tokio::test]

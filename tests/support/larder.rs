@@ -7,6 +7,7 @@ use larder::app::{self, Options, Running};
 use serde_json::Value;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::thread;
 
 /// A Larder that serves. Dropping it ends it at once.
 pub(crate) struct Larder {
@@ -146,7 +147,9 @@ impl LarderBuilder {
     /// Starts it in this process.
     pub(crate) fn start(self) -> Larder {
         let yaml = self.yaml();
-        let running = app::Larder::start(settings(&yaml), Options::default());
+        // It blocks while it starts, which a thread that drives a runtime must not.
+        let start = || app::Larder::start(settings(&yaml), Options::default());
+        let running = thread::scope(|scope| scope.spawn(start).join()).expect("a start that fails says so");
         Larder { running: running.unwrap_or_else(|error| panic!("{error}\n{yaml}")) }
     }
 }

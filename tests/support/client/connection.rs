@@ -66,12 +66,15 @@ impl Connection {
 
     /// The head of the next final reply.
     pub(crate) async fn head(&mut self) -> io::Result<Head> {
-        loop {
-            let head = self.any_head().await?;
-            if !matches!(head.status(), 100 | 102..=199) {
-                return Ok(head);
+        let last = async {
+            loop {
+                let head = self.any_head().await?;
+                if !matches!(head.status(), 100 | 102..=199) {
+                    return Ok(head);
+                }
             }
-        }
+        };
+        within("a final reply", last).await
     }
 
     /// The next bytes of a body as they come; `None` at its end.

@@ -101,14 +101,19 @@ impl H2Reply {
 
     /// Waits for everything.
     pub(crate) async fn whole(self) -> H2Response {
-        let (parts, mut stream) = self.begin().await.into_parts();
+        self.try_whole().await.expect("the reply comes whole")
+    }
+
+    /// As [`H2Reply::whole`], where the stream may be reset; that can overtake what was sent before.
+    pub(crate) async fn try_whole(self) -> Result<H2Response, h2::Error> {
+        let (parts, mut stream) = within("a reply's head", self.0).await?.into_parts();
         let mut body = BytesMut::new();
         while let Some(piece) = within("more of a reply's body", stream.data()).await {
-            let piece = piece.expect("the reply comes whole");
-            stream.flow_control().release_capacity(piece.len()).expect("just received");
+            let piece = piece?;
+            stream.flow_control().release_capacity(piece.len())?;
             body.extend_from_slice(&piece);
         }
-        let trailers = within("the end of a reply", stream.trailers()).await.expect("the reply comes whole");
-        H2Response { head: Response::from_parts(parts, ()), body: body.freeze(), trailers }
+        let trailers = within("the end of a reply", stream.trailers()).await?;
+        Ok(H2Response { head: Response::from_parts(parts, ()), body: body.freeze(), trailers })
     }
 }

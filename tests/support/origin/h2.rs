@@ -1,6 +1,5 @@
 //! An HTTP/2 origin with prior knowledge, for what only HTTP/2 has: trailers, and both directions at once.
 
-use super::super::within;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
@@ -14,7 +13,6 @@ use tokio::task::{AbortHandle, JoinSet};
 pub(crate) struct H2Origin {
     address: SocketAddr,
     heads: watch::Sender<Vec<http::request::Parts>>,
-    trailers: watch::Sender<Vec<HeaderMap>>,
     accepting: AbortHandle,
 }
 
@@ -29,15 +27,14 @@ impl H2Origin {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on the loopback");
         let address = listener.local_addr().expect("a bound socket has an address");
         let heads = watch::Sender::new(Vec::new());
-        let trailers = watch::Sender::new(Vec::new());
-        let log = (heads.clone(), trailers.clone());
+        let log = heads.clone();
         let accepting = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 connections.spawn(serve(socket, log.clone()));
             }
         });
-        Self { address, heads, trailers, accepting: accepting.abort_handle() }
+        Self { address, heads, accepting: accepting.abort_handle() }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -48,16 +45,9 @@ impl H2Origin {
     pub(crate) fn requests(&self) -> Vec<http::request::Parts> {
         self.heads.borrow().clone()
     }
-
-    /// The trailers of the first request that had any.
-    pub(crate) async fn trailers(&self) -> HeaderMap {
-        let mut trailers = self.trailers.subscribe();
-        let seen = within("a request with trailers", trailers.wait_for(|all| !all.is_empty())).await;
-        seen.expect("the origin holds the sender")[0].clone()
-    }
 }
 
-type Log = (watch::Sender<Vec<http::request::Parts>>, watch::Sender<Vec<HeaderMap>>);
+type Log = watch::Sender<Vec<http::request::Parts>>;
 
 async fn serve(socket: TcpStream, log: Log) {
     let Ok(mut connection) = h2::server::handshake(socket).await else { return };
@@ -70,11 +60,11 @@ async fn serve(socket: TcpStream, log: Log) {
 async fn echo(
     request: Request<h2::RecvStream>,
     mut respond: SendResponse<Bytes>,
-    (heads, trailers): Log,
+    log: Log,
 ) -> Result<(), h2::Error> {
     let (parts, mut body) = request.into_parts();
     let content_type = parts.headers.get("content-type").cloned();
-    heads.send_modify(|all| all.push(parts));
+    log.send_modify(|all| all.push(parts));
 
     let mut head = Response::new(());
     if let Some(content_type) = content_type {
@@ -87,9 +77,6 @@ async fn echo(
         body.flow_control().release_capacity(piece.len())?;
         echoed += piece.len();
         stream.send_data(piece, false)?;
-    }
-    if let Some(received) = body.trailers().await? {
-        trailers.send_modify(|all| all.push(received));
     }
     let mut last = HeaderMap::new();
     last.insert("grpc-status", "0".parse().expect("a value"));
