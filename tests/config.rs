@@ -1,24 +1,28 @@
-//! The configuration as users meet it: text in, settings or all faults out.
+//! The configuration as users meet it: text in; settings, or every fault with its place, out.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is how a broken expectation is told")]
 
-use larder::config::{Faults, Settings, parse};
+use larder::config::{self, Faults, Settings};
 
+#[path = "config/accepted.rs"]
+mod accepted;
+#[path = "config/faults.rs"]
+mod faults;
+#[path = "config/files.rs"]
+mod files;
+#[path = "config/hostile.rs"]
+mod hostile;
+
+/// The environment of all tests.
 fn env(name: &str) -> Option<String> {
     match name {
         "LARDER_ADMIN_TOKEN" => Some("open-sesame".into()),
         "PORT" => Some("8081".into()),
-        "SECRET" => Some("hunter2".into()),
+        "EMPTY" => Some(String::new()),
+        "SECRET" => Some("hunter2 {oops".into()),
         _ => None,
     }
 }
 
-fn read(yaml: &str) -> Result<Settings, Faults> {
-    parse(yaml, "f.yaml", &env)
-}
-
-#[test]
-fn one_line_is_enough() {
-    let settings = read("origin: http://127.0.0.1:3000").unwrap();
-    assert_eq!(settings.listen[0].address.to_string(), "0.0.0.0:8080");
-    assert_eq!(settings.admin.address.to_string(), "127.0.0.1:9090");
-    assert!(settings.routes[0].cache.is_some());
+fn parse(yaml: &str) -> Result<Settings, Faults> {
+    config::parse(yaml, "f.yaml", &env)
 }

@@ -1,10 +1,10 @@
 //! The parts of one Larder, put together, and what a reload replaces of them.
 
 use super::{Reloaded, StartError, changes};
-use crate::config::{self, LogFormat, Settings};
+use crate::config::Settings;
 use crate::engine::{Engine, EngineParts, Rules};
 use crate::invalidation::{Ledger, LocalLog, Position};
-use crate::observe::{AccessLog, AccessLogSettings, Format, MeasuredFetch, Metrics, Readings};
+use crate::observe::{AccessLog, MeasuredFetch, Metrics, Readings};
 use crate::origin::{Fetch, FetchError, FetchRequest, OriginContext, OriginSettings, Origins, Reply};
 use crate::proxy::{Edge, EdgeParts, RouteMeans, Shared};
 use crate::store::{Memory, MemorySettings};
@@ -146,17 +146,8 @@ fn edge(settings: &Settings, metrics: &Metrics, origins: Arc<Origins>) -> Edge {
         trusted: settings.trusted_proxies.clone(),
         means,
         origins,
-        access: access_log(settings),
+        access: AccessLog::new(&settings.access_log),
     })
-}
-
-fn access_log(settings: &Settings) -> AccessLog {
-    let config::AccessLogSettings { hits, others, format } = settings.access_log;
-    let format = match format {
-        LogFormat::Json => Format::Json,
-        LogFormat::Text => Format::Text,
-    };
-    AccessLog::new(&AccessLogSettings { hits, others, format })
 }
 
 /// Has the metrics read what the engine counts itself.

@@ -1,4 +1,20 @@
 //! YAML text → settings: every fault at once, with its place and what to write instead.
+//!
+//! ```text
+//! text ─ yaml ─▶ tree with places ─ read ─▶ raw: what a user wrote ─ resolve ─▶ Settings
+//!                                    │                                 │
+//!                    expand, units, values: each by itself     defaults, and what must agree
+//!                                    └───────────── faults ────────────┘
+//! ```
+//!
+//! Each step reports what it finds and goes on with the rest. `yaml` knows only syntax. `read` asks of each value what
+//! it should be, so how it looks never decides its type; and it tells a key that cannot be read from one that is absent,
+//! so nothing that follows from a fault is reported as another. `raw` is the list of keys. `resolve` puts the defaults
+//! in and checks what one value alone cannot show.
+//!
+//! A value that came from the environment or from another file is never shown, whole or in part, for it may be a secret:
+//! faults show the reference to it. What a text can make this module do is bounded: by its size, its depth, what aliases
+//! add to it, and the faults that are kept.
 
 mod expand;
 mod fault;
@@ -13,7 +29,7 @@ mod yaml;
 
 pub use fault::{Fault, Faults};
 pub use secret::Secret;
-pub use settings::{AccessLogSettings, AdminSettings, ListenSettings, LogFormat, Settings, TlsFiles};
+pub use settings::{AdminSettings, ListenSettings, Settings, TlsFiles};
 
 use expand::{Sources, cause};
 use fault::{Place, Report};

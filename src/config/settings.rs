@@ -4,6 +4,7 @@ use super::Secret;
 use crate::engine::Route;
 use crate::invalidation::LedgerSettings;
 use crate::key::HostAliases;
+use crate::observe::AccessLogSettings;
 use crate::origin::OriginSettings;
 use crate::store::MemorySettings;
 use std::net::SocketAddr;
@@ -37,34 +38,6 @@ pub struct AdminSettings {
     pub address: SocketAddr,
     /// What a request has to bring as `Authorization: Bearer`.
     pub token: Option<Secret>,
-}
-
-/// How a line of the access log looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// An object a line.
-    #[default]
-    Json,
-    /// For people.
-    Text,
-}
-
-/// Which requests are logged.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AccessLogSettings {
-    /// The share of hits in memory that gets a line, from 0 (none) to 1 (each).
-    pub hits: f64,
-    /// The share of all other requests that gets one.
-    pub others: f64,
-    /// How a line looks.
-    pub format: LogFormat,
-}
-
-impl Default for AccessLogSettings {
-    /// No hits, since a line costs more than a hit does; all others.
-    fn default() -> Self {
-        Self { hits: 0.0, others: 1.0, format: LogFormat::Json }
-    }
 }
 
 /// The whole configuration. What cannot be changed by a reload: `threads`, `listen`, `admin.address`, `memory`.

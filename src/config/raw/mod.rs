@@ -11,9 +11,9 @@ pub(super) use origin::{HealthCheck, Origin};
 pub(super) use route::{OnWrite, Route, Selector};
 
 use super::read::{Hint, List, Map, record};
-use super::settings::LogFormat;
 use super::units::Size;
 use super::values::{Authority, Fraction, Threads, Token};
+use crate::observe::Format;
 use crate::origin::ServerAddress;
 use http::HeaderName;
 use ipnet::IpNet;
@@ -25,9 +25,8 @@ record! {
     /// The whole file.
     File, hint: |key| match key {
         "redis" | "cdn" | "events" => Some(Hint::Later),
-        "server" | "servers" | "upstream" | "upstreams" | "backend" => {
-            Some(Hint::Instead("write `origin: http://127.0.0.1:3000`, or `origins` for several".into()))
-        }
+        "server" | "upstream" | "backend" => Some(Hint::Meant("origin")),
+        "upstreams" | "backends" => Some(Hint::Meant("origins")),
         "port" => Some(Hint::Instead("write `listen: [{ address: 0.0.0.0:8080 }]`".into())),
         "cache" => Some(Hint::Instead("write it under `defaults`".into())),
         _ if Cache::KEYS.contains(&key) => Some(Hint::Instead("write it under `defaults.cache`".into())),
@@ -52,7 +51,7 @@ record! {
 record! {
     /// `listen`, one of.
     Listen, hint: |key| match key {
-        "certificate" | "key" => Some(Hint::Instead("write it under `tls`".into())),
+        "certificate" | "cert" | "key" => Some(Hint::Instead("write it under `tls`".into())),
         "port" | "host" => Some(Hint::Instead("write both in one: `address: 0.0.0.0:8080`".into())),
         _ => None,
     };
@@ -64,7 +63,7 @@ record! {
 record! {
     /// `listen[].tls`.
     Tls, hint: |key| match key {
-        "cert" | "crt" | "chain" => Some(Hint::Instead("write `certificate`".into())),
+        "cert" | "crt" | "chain" => Some(Hint::Meant("certificate")),
         _ => None,
     };
     "certificate" => certificate: PathBuf,
@@ -108,7 +107,7 @@ record! {
     AccessLog;
     "hits" => hits: Fraction,
     "others" => others: Fraction,
-    "format" => format: LogFormat,
+    "format" => format: Format,
 }
 
 record! {

@@ -62,10 +62,9 @@ impl FromYaml for Selector {
     fn read(item: &Item<'_>) -> Option<Self> {
         let entries = item.entries("a selector such as `{ url: self }` or `{ tag: catalog }`")?;
         let [(key, value)] = entries.as_slice() else {
-            item.fault(
-                format!("names {} things", entries.len()),
-                "write an item of the list for each, such as `- { url: self }`",
-            );
+            let problem =
+                if entries.is_empty() { "names nothing" } else { "names several things in one item" };
+            item.fault(problem, "write an item of the list for each, such as `- { url: self }`");
             return None;
         };
         match key.text.as_str() {

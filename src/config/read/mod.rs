@@ -140,7 +140,7 @@ impl<'a> Item<'a> {
                     let list = quoted(&format!("[{shown}]"));
                     self.fault("is a single value where a list belongs", format!("write {list}"));
                 }
-                _ => self.wrong_kind("a list such as `[a, b]`"),
+                _ => self.wrong_kind("a list: every item begins with `- `"),
             }
             return None;
         };
@@ -154,7 +154,7 @@ impl<'a> Item<'a> {
 
     fn wrong_kind(&self, what: &str) {
         match &self.node.kind {
-            Kind::Null => self.fault("has no value", format!("write {what}, or leave it out")),
+            Kind::Null => self.fault("has no value", format!("write {what}")),
             other => self.fault(format!("is {}", other.describe()), format!("write {what}")),
         }
     }
@@ -164,9 +164,11 @@ impl<'a> Item<'a> {
         self.context.report.fault(&self.key_place(key), wrong.problem, wrong.remedy);
     }
 
-    /// Reports a key that `R` does not have.
-    pub(super) fn unknown_key<R: Record>(&self, key: &Key) {
-        self.key_fault(key, names::unknown_key(&key.text, R::KEYS, R::hint(&key.text)));
+    /// Reports a key that `R` does not have. Returns the one that was probably meant.
+    pub(super) fn unknown_key<R: Record>(&self, key: &Key) -> Option<&'static str> {
+        let (wrong, meant) = names::unknown_key(&key.text, R::KEYS, R::hint(&key.text));
+        self.key_fault(key, wrong);
+        meant
     }
 
     /// The place of a key in this mapping.

@@ -9,6 +9,8 @@ pub(in crate::config) enum Hint {
     Later,
     /// It belongs elsewhere, or something else is written for it: the remedy.
     Instead(String),
+    /// Another word for a key that is known.
+    Meant(&'static str),
 }
 
 /// The known name that `name` most likely stands for.
@@ -21,13 +23,16 @@ pub(in crate::config) fn nearest<'k>(
 ) -> Option<&'k str> {
     // Longer texts are no names, and comparing costs the product of the lengths.
     const LONGEST: usize = 64;
+    // A file may name thousands of routes, and every one of them wrongly.
+    const COMPARED: usize = 256;
     if name.len() > LONGEST {
         return None;
     }
     let name = snake_case(name);
     let allowed = (name.chars().count() / 3).max(1);
     let distance = |known: &'k str| (strsim::osa_distance(&name, &snake_case(known)), known);
-    let (distance, nearest) = known.into_iter().map(distance).min_by_key(|(distance, _)| *distance)?;
+    let (distance, nearest) =
+        known.into_iter().take(COMPARED).map(distance).min_by_key(|(distance, _)| *distance)?;
     (distance <= allowed && distance < name.chars().count()).then_some(nearest)
 }
 
@@ -47,19 +52,28 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// What to say of a key that is not known.
-pub(in crate::config) fn unknown_key(key: &str, known: &[&'static str], hint: Option<Hint>) -> Wrong {
-    match hint {
-        Some(Hint::Later) => Wrong::new("is not supported by this version", "remove it"),
-        Some(Hint::Instead(remedy)) => Wrong::new(format!("{} does not belong here", quoted(key)), remedy),
-        None => {
-            let remedy = match nearest(key, known.iter().copied()) {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("the keys known here are {}", known.join(", ")),
-            };
-            Wrong::new(format!("{} is not a known key", quoted(key)), remedy)
+/// What to say of a key that is not known, and the known one that was probably meant.
+pub(in crate::config) fn unknown_key(
+    key: &str,
+    known: &[&'static str],
+    hint: Option<Hint>,
+) -> (Wrong, Option<&'static str>) {
+    let meant = match hint {
+        Some(Hint::Later) => return (Wrong::new("is not supported by this version", "remove it"), None),
+        Some(Hint::Instead(remedy)) => {
+            return (Wrong::new(format!("{} does not belong here", quoted(key)), remedy), None);
         }
-    }
+        Some(Hint::Meant(meant)) => Some(meant),
+        None => nearest(key, known.iter().copied()),
+    };
+    let remedy = match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if key == "<<" => {
+            "share the whole mapping by an alias, or its values by `defaults.cache`".to_owned()
+        }
+        None => format!("the keys known here are {}", known.join(", ")),
+    };
+    (Wrong::new(format!("{} is not a known key", quoted(key)), remedy), meant)
 }
 
 /// The value that `text` names among `choices`.

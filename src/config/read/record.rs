@@ -15,7 +15,11 @@ pub(in crate::config) trait Record {
 }
 
 /// The entries of a mapping, taken one by one. Unknown keys are reported when it is opened.
-pub(in crate::config) struct Fields<'a>(Vec<(&'a str, Item<'a>)>);
+pub(in crate::config) struct Fields<'a> {
+    known: Vec<(&'a str, Item<'a>)>,
+    /// Keys that were probably meant by unknown ones.
+    meant: Vec<&'static str>,
+}
 
 impl<'a> Fields<'a> {
     /// Opens a mapping.
@@ -26,21 +30,22 @@ impl<'a> Fields<'a> {
             Kind::Null => format!("one of its keys ({keys})"),
             _ => format!("a mapping with the keys {keys}"),
         };
-        let mut known = Vec::new();
+        let (mut known, mut meant) = (Vec::new(), Vec::new());
         for (key, value) in item.entries(&what)? {
             if R::KEYS.contains(&key.text.as_str()) {
                 known.push((key.text.as_str(), value));
             } else {
-                item.unknown_key::<R>(key);
+                meant.extend(item.unknown_key::<R>(key));
             }
         }
-        Some(Self(known))
+        Some(Self { known, meant })
     }
 
-    /// Reads the value of `key`.
+    /// Reads the value of `key`. One that is there under a wrong name is not reported as missing as well.
     pub(in crate::config) fn take<T: FromYaml>(&mut self, key: &str) -> Field<T> {
-        match self.0.iter().position(|(name, _)| *name == key) {
-            Some(index) => self.0.swap_remove(index).1.read(),
+        match self.known.iter().position(|(name, _)| *name == key) {
+            Some(index) => self.known.swap_remove(index).1.read(),
+            None if self.meant.contains(&key) => Field::Faulty,
             None => Field::Absent,
         }
     }

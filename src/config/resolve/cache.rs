@@ -9,6 +9,9 @@ use crate::key::{KeyRule, QueryRule, RegionRule, VaryInput};
 use crate::semantics::FreshnessRule;
 use std::sync::Arc;
 
+/// Inputs of the key beside the URL. Even a handful makes replies rarely shared.
+const MAX_INPUTS: usize = 16;
+
 impl Cache {
     /// A rule that says nothing.
     pub(super) fn empty() -> Self {
@@ -83,17 +86,25 @@ pub(super) fn check(scope: &Scope<'_>, rule: &Cache, region: &Field<Arc<RegionRu
     if let Some(at) = rule.memory_ttl.set().filter(|at| at.value.is_zero()) {
         at.fault(scope.report, "is zero", "write `cache: bypass` to store nothing, or leave it out");
     }
+    if let Some(at) = rule.vary.set().filter(|at| at.value.written > MAX_INPUTS) {
+        let problem = format!("names {} inputs", at.value.written);
+        at.fault(
+            scope.report,
+            problem,
+            format!("write at most {MAX_INPUTS}: each multiplies what is stored"),
+        );
+        return;
+    }
     for (input, earlier) in with_earlier(rule.vary.value()) {
-        if input.value == VaryInput::Region && region.is_absent() {
+        if earlier.iter().any(|earlier| earlier.value == input.value) {
+            let problem = format!("{} is in the list already", input.shown);
+            input.fault(scope.report, problem, "write every input once");
+        } else if input.value == VaryInput::Region && region.is_absent() {
             input.fault(
                 scope.report,
                 "`region` is not set up",
                 "write `region: { header: CloudFront-Viewer-Country }` at the top of the file",
             );
-        }
-        if earlier.iter().any(|earlier| earlier.value == input.value) {
-            let problem = format!("{} is in the list already", input.shown);
-            input.fault(scope.report, problem, "write every input once");
         }
     }
     if let Some(Query { only, ignore, .. }) = rule.query.value() {
@@ -110,10 +121,11 @@ pub(super) fn check(scope: &Scope<'_>, rule: &Cache, region: &Field<Arc<RegionRu
 
 /// Reports what a rule says that cannot be once it has been put over the defaults.
 pub(super) fn check_merged(scope: &Scope<'_>, rule: &Cache) {
-    if let Some(at) = rule.override_origin.set().filter(|at| at.value && rule.ttl.is_absent()) {
+    let has_lifetime = !rule.ttl.is_absent() || !rule.statuses.is_absent();
+    if let Some(at) = rule.override_origin.set().filter(|at| at.value && !has_lifetime) {
         at.fault(
             scope.report,
-            "there is no `ttl` that could replace what the origin says",
+            "there is no `ttl` to replace what the origin says",
             "write `ttl: 1h` beside it, or remove it",
         );
     }

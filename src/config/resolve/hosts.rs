@@ -5,7 +5,7 @@ use crate::config::fault::quoted;
 use crate::config::read::{List, Map, Scalar};
 use crate::config::values::Authority;
 use crate::key::HostAliases;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Other names of services: alias → canonical name.
 #[derive(Default)]
@@ -19,7 +19,7 @@ impl Hosts {
 
     /// For the layer that applies them.
     pub(super) fn settings(self) -> HostAliases {
-        if self.0.is_empty() { HostAliases::default() } else { HostAliases::new(self.0) }
+        HostAliases::new(self.0)
     }
 }
 
@@ -33,6 +33,7 @@ pub(super) fn aliases(scope: &Scope<'_>, written: Option<&Map<List<Authority>>>)
             Err(wrong) => key.fault(scope.report, wrong.problem, wrong.remedy),
         }
     }
+    let known: HashSet<_> = canonicals.iter().map(|(name, _)| name.as_str()).collect();
     let mut names = HashMap::new();
     for (canonical, aliases) in &canonicals {
         for alias in aliases.value().into_iter().flat_map(|list| &list.items) {
@@ -40,7 +41,7 @@ pub(super) fn aliases(scope: &Scope<'_>, written: Option<&Map<List<Authority>>>)
             if name == canonical {
                 let problem = format!("{} is the name itself", alias.shown);
                 alias.fault(scope.report, problem, "remove it from the list");
-            } else if canonicals.iter().any(|(other, _)| other == name) {
+            } else if known.contains(name.as_str()) {
                 let problem = format!("{} has aliases of its own", alias.shown);
                 alias.fault(scope.report, problem, format!("move them to {}", quoted(canonical)));
             } else if let Some(other) = names.insert(name.clone(), canonical.clone()) {

@@ -13,6 +13,9 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80
 /// Where the admin listener is unless the file says otherwise.
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
+/// Addresses to listen on. Each is a task in every runtime.
+const MAX_LISTENERS: usize = 64;
+
 /// How many runtimes: one a core that this process may use, which is what its control group and affinity allow.
 pub(super) fn threads(written: Option<Threads>) -> usize {
     match written.unwrap_or(Threads::Auto) {
@@ -21,11 +24,40 @@ pub(super) fn threads(written: Option<Threads>) -> usize {
     }
 }
 
-/// The admin listener: what can be reached from elsewhere can purge, so it needs a token.
-pub(super) fn admin(scope: &Scope<'_>, written: Option<&raw::Admin>) -> AdminSettings {
-    let Some(raw::Admin { address, token }) = written else {
-        return AdminSettings { address: ADMIN, token: None };
+/// The admin listener, and those for clients; none is in the way of another.
+pub(super) fn listeners(
+    scope: &Scope<'_>,
+    admin: &Field<raw::Admin>,
+    listen: &Field<List<raw::Listen>>,
+) -> (AdminSettings, Vec<ListenSettings>) {
+    let (admin, admin_address) = admin_listener(scope, admin.value());
+    let Some(list) = listen.set() else {
+        if let Some(at) = admin_address.filter(|at| listen.is_absent() && conflict(at.value, LISTEN)) {
+            let problem = format!("{} is in the way of the listener on `{LISTEN}`", at.shown);
+            at.fault(scope.report, problem, "choose another port here or under `listen`");
+        }
+        return (admin, vec![ListenSettings { address: LISTEN, tls: None, h2c: false }]);
     };
+    match list.value.written {
+        0 => list.fault(scope.report, "is empty", "write `- address: 0.0.0.0:8080`, or leave it out"),
+        1..=MAX_LISTENERS => check_conflicts(scope, &list.value.items, admin.address),
+        more => list.fault(
+            scope.report,
+            format!("names {more} addresses"),
+            format!("write at most {MAX_LISTENERS}; `0.0.0.0` is every address of the machine"),
+        ),
+    }
+    (admin, list.value.items.iter().map(|at| listener(scope, at)).collect())
+}
+
+fn admin_listener<'f>(
+    scope: &Scope<'_>,
+    written: Option<&'f raw::Admin>,
+) -> (AdminSettings, Option<&'f At<SocketAddr>>) {
+    let Some(raw::Admin { address, token }) = written else {
+        return (AdminSettings { address: ADMIN, token: None }, None);
+    };
+    // Who can reach it can purge.
     if let Some(at) = address.set().filter(|at| !at.value.ip().is_loopback() && token.is_absent()) {
         at.fault(
             scope.report,
@@ -33,39 +65,28 @@ pub(super) fn admin(scope: &Scope<'_>, written: Option<&raw::Admin>) -> AdminSet
             "write `token: ${LARDER_ADMIN_TOKEN}` beside it, or listen on 127.0.0.1",
         );
     }
-    AdminSettings { address: address.or_default(ADMIN), token: token.value().map(|token| token.0.clone()) }
+    let token = token.value().map(|token| token.0.clone());
+    (AdminSettings { address: address.or_default(ADMIN), token }, address.set())
 }
 
-/// The listeners, none in the way of another or of the admin listener.
-pub(super) fn listeners(
-    scope: &Scope<'_>,
-    written: &Field<List<raw::Listen>>,
-    admin: SocketAddr,
-) -> Vec<ListenSettings> {
-    let Some(list) = written.set() else {
-        return vec![ListenSettings { address: LISTEN, tls: None, h2c: false }];
-    };
-    if list.value.written == 0 {
-        list.fault(scope.report, "is empty", "write `- address: 0.0.0.0:8080`, or leave it out");
-    }
-    let mut taken = Vec::new();
-    let mut listeners = Vec::new();
-    for at in &list.value.items {
-        let listener = listener(scope, at);
-        // A faulty address is reported; its default would only be in the way of others.
-        if let Some(address) = at.value.address.set() {
-            if let Some(other) = taken.iter().find(|other| conflict(**other, address.value)) {
-                let problem = format!("{} is in the way of `{other}` above", address.shown);
-                address.fault(scope.report, problem, "choose another port, or remove one of them");
-            } else if conflict(admin, address.value) {
-                let problem = format!("{} is in the way of the admin listener on `{admin}`", address.shown);
-                address.fault(scope.report, problem, "choose another port here or in `admin.address`");
-            }
-            taken.push(address.value);
+fn check_conflicts(scope: &Scope<'_>, listeners: &[At<raw::Listen>], admin: SocketAddr) {
+    let mut taken: Vec<At<SocketAddr>> = Vec::new();
+    for listener in listeners {
+        let at = match &listener.value.address {
+            Field::Absent => At { shown: format!("`{LISTEN}`").into(), ..listener.with(LISTEN) },
+            Field::Faulty => continue,
+            Field::Set(at) => at.clone(),
+        };
+        if let Some(other) = taken.iter().find(|other| conflict(other.value, at.value)) {
+            let problem =
+                format!("{} is in the way of {} on line {}", at.shown, other.shown, other.place.line);
+            at.fault(scope.report, problem, "choose another port, or remove one of them");
+        } else if conflict(admin, at.value) {
+            let problem = format!("{} is in the way of the admin listener", at.shown);
+            at.fault(scope.report, problem, "choose another port here or in `admin.address`");
         }
-        listeners.push(listener);
+        taken.push(at);
     }
-    listeners
 }
 
 fn listener(scope: &Scope<'_>, at: &At<raw::Listen>) -> ListenSettings {

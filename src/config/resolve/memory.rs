@@ -26,10 +26,12 @@ pub(super) fn replies(scope: &Scope<'_>, memory: Option<&raw::Memory>) -> Memory
     let Some(raw::Memory { max_size, max_object }) = memory else {
         return MemorySettings { max_size: MAX_SIZE, max_object: MAX_OBJECT };
     };
-    let size = scope.some_size(max_size, "8MiB").unwrap_or(MAX_SIZE);
+    let whole = scope.some_size(max_size, "256MiB");
+    let size = whole.unwrap_or(MAX_SIZE);
     // Only the default adapts to a small memory: who writes a limit shall get it or hear why not.
     let object = scope.some_size(max_object, "8MiB").unwrap_or(MAX_OBJECT.min(size));
-    if let Some(at) = max_object.set().filter(|_| object > size) {
+    let is_known = whole.is_some() || max_size.is_absent();
+    if let Some(at) = max_object.set().filter(|_| is_known && object > size) {
         let whole =
             max_size.set().map_or_else(|| format!("`{}`", show_size(size)), |at| at.shown.to_string());
         let problem = format!("{} is more than the whole memory, {whole}", at.shown);

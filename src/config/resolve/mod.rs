@@ -16,7 +16,8 @@ mod write;
 use super::fault::Report;
 use super::raw;
 use super::read::{At, Field};
-use super::settings::{AccessLogSettings, Settings};
+use super::settings::Settings;
+use crate::observe::AccessLogSettings;
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,13 +46,13 @@ pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> S
         defaults: _,
         routes: _,
     } = &file.value;
-    let admin = listen::admin(&scope, admin.value());
+    let (admin, listen) = listen::listeners(&scope, admin, listen);
     let (ledger, settle) = memory::purges(&scope, invalidation.value());
     let hosts = hosts::aliases(&scope, host_aliases.value());
     let origins = origins::origins(&scope, file);
     Settings {
         threads: listen::threads(threads.value().copied()),
-        listen: listen::listeners(&scope, listen, admin.address),
+        listen,
         trusted_proxies: trusted_proxies
             .value()
             .map_or_else(Vec::new, |list| list.values().copied().collect()),

@@ -4,6 +4,8 @@ use super::{Scope, files};
 use crate::config::raw;
 use crate::config::read::{At, Field, List};
 use crate::origin::{Balance, HealthCheckSettings, OriginSettings, Protocol, ServerAddress};
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The origin of routes that name none, and of requests that no route matches.
@@ -90,13 +92,6 @@ fn origin(scope: &Scope<'_>, name: &str, at: &At<raw::Origin>) -> OriginSettings
     if let Some(servers) = servers {
         check_servers(scope, servers);
         check_protocol(scope, servers, protocol);
-        if let Some(ca) = ca.set().filter(|_| servers.value.is_whole() && !has(servers, true)) {
-            ca.fault(
-                scope.report,
-                "no server of this origin uses TLS",
-                "remove it, or write `https://` servers",
-            );
-        }
     }
     let defaults =
         settings(name, servers.map_or_else(Vec::new, |list| list.value.values().cloned().collect()));
@@ -109,17 +104,30 @@ fn origin(scope: &Scope<'_>, name: &str, at: &At<raw::Origin>) -> OriginSettings
         protocol: protocol.or_default(defaults.protocol),
         max_in_flight: scope.within(max_in_flight, defaults.max_in_flight, 1, MAX_IN_FLIGHT),
         health_check: health_check.value().map(|check| health(scope, check)),
-        ca: ca.set().and_then(|ca| files::authorities(scope, ca)),
+        ca: ca.set().and_then(|ca| authorities(scope, ca, servers)),
         ..defaults
     }
+}
+
+fn authorities(
+    scope: &Scope<'_>,
+    ca: &At<PathBuf>,
+    servers: Option<&At<List<ServerAddress>>>,
+) -> Option<PathBuf> {
+    if servers.is_some_and(|servers| servers.value.is_whole() && !has(servers, true)) {
+        ca.fault(scope.report, "no server of this origin uses TLS", "remove it, or write `https://` servers");
+        return None;
+    }
+    files::authorities(scope, ca)
 }
 
 fn check_servers(scope: &Scope<'_>, servers: &At<List<ServerAddress>>) {
     if servers.value.written == 0 {
         servers.fault(scope.report, "is empty", "write at least one: `servers: [\"http://127.0.0.1:3000\"]`");
     }
-    for (index, server) in servers.value.items.iter().enumerate() {
-        if servers.value.items[..index].iter().any(|earlier| earlier.value == server.value) {
+    let mut seen = HashSet::new();
+    for server in &servers.value.items {
+        if !seen.insert(&server.value) {
             let problem = format!("{} is in the list already", server.shown);
             server.fault(scope.report, problem, "write every server once");
         }

@@ -11,7 +11,7 @@ use crate::invalidation::{Mode, WriteRule};
 use crate::key::RegionRule;
 use crate::route::{PathPattern, RoutePattern, Router};
 use http::Method;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The name of the route of requests that no other matches.
@@ -22,28 +22,28 @@ const EVERY_PATH: &str = "/**";
 
 /// What routes may refer to.
 pub(super) struct Names<'f> {
-    /// Name → line, of all routes whose name could be read.
-    routes: HashMap<&'f str, usize>,
+    /// Name → the first route of that name: its place in the list, and the line of the name.
+    routes: BTreeMap<&'f str, (usize, usize)>,
     /// Whether that is all of them.
     whole: bool,
     /// `None` if `origins` cannot be read.
-    origins: Option<Vec<&'f str>>,
+    origins: Option<BTreeSet<&'f str>>,
 }
 
 impl<'f> Names<'f> {
     fn of(file: &'f File) -> Self {
         let routes = file.routes.value();
         let mut whole = !matches!(file.routes, Field::Faulty) && routes.is_none_or(List::is_whole);
-        let mut names = HashMap::new();
-        for route in routes.into_iter().flat_map(|list| &list.items) {
+        let mut names = BTreeMap::new();
+        for (index, route) in routes.into_iter().flat_map(|list| &list.items).enumerate() {
             match route.value.name.set() {
-                Some(name) => _ = names.entry(name.value.0.as_str()).or_insert(name.place.line),
+                Some(name) => _ = names.entry(name.value.0.as_str()).or_insert((index, name.place.line)),
                 None => whole = false,
             }
         }
         let origins = match &file.origins {
             Field::Faulty => None,
-            Field::Absent => Some(Vec::new()),
+            Field::Absent => Some(BTreeSet::new()),
             Field::Set(map) => Some(map.value.entries.iter().map(|(name, _)| name.value.as_str()).collect()),
         };
         Self { routes: names, whole, origins }
@@ -113,18 +113,18 @@ fn check_defaults(scope: &Scope<'_>, defaults: &Field<CacheChoice>, region: &Fie
 }
 
 fn check_unique(scope: &Scope<'_>, routes: &[At<RawRoute>], names: &Names<'_>) {
-    for route in routes {
+    for (index, route) in routes.iter().enumerate() {
         let remedy = "write a name for metrics, logs and purges, such as `name: product`";
         let Some(name) = scope.required(&route.value.name, route, "name", remedy) else { continue };
-        let first = names.routes.get(name.value.0.as_str()).copied().unwrap_or(name.place.line);
+        let (first, line) = names.routes.get(name.value.0.as_str()).copied().unwrap_or((index, 0));
         if name.value.0 == DEFAULT {
             name.fault(
                 scope.report,
                 "`default` is the route of requests that no other matches",
                 "choose another name; what that route does is written under `defaults`",
             );
-        } else if first != name.place.line {
-            let problem = format!("{} is the name of the route on line {first} already", name.shown);
+        } else if first != index {
+            let problem = format!("{} is the name of the route on line {line} already", name.shown);
             name.fault(scope.report, problem, "give every route a name of its own");
         }
     }
@@ -175,13 +175,13 @@ fn origin(scope: &Scope<'_>, written: Option<&At<String>>, names: &Names<'_>) ->
     let Some(at) = written else { return origins::DEFAULT.into() };
     if let Some(known) = &names.origins
         && at.value != origins::DEFAULT
-        && !known.contains(&at.value.as_str())
+        && !known.contains(at.value.as_str())
     {
         let all = known.iter().copied().chain([origins::DEFAULT]);
         let remedy = match nearest(&at.value, all).filter(|_| !at.foreign) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if at.value.contains("://") => "write it under `origins` and its name here".to_owned(),
-            None => "write one of the names under `origins`".to_owned(),
+            None => "add it under `origins`, or write a name from there".to_owned(),
         };
         at.fault(scope.report, format!("no origin is named {}", at.shown), remedy);
     }

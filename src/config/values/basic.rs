@@ -3,7 +3,7 @@
 use crate::config::Secret;
 use crate::config::fault::{Wrong, quoted};
 use crate::config::read::{Scalar, one_of};
-use crate::config::settings::LogFormat;
+use crate::observe::Format;
 use crate::origin::{Balance, Protocol};
 use crate::semantics::{ClientDirectives, Cookies, SetCookie};
 use std::path::PathBuf;
@@ -179,7 +179,7 @@ words!(ClientDirectives, "`ignore` or `obey`",
     "obey" => Self::Obey,
 );
 
-words!(LogFormat, "`json` or `text`",
+words!(Format, "`json` or `text`",
     "json" => Self::Json,
     "text" => Self::Text,
 );

@@ -6,7 +6,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Levels a file may nest. The deepest key Larder knows stands on level eight; the bound keeps every walk over the
+/// Levels a file may nest. The deepest value Larder knows stands on level seven; the bound keeps every walk over the
 /// tree, dropping it included, within a thread's stack.
 const MAX_DEPTH: usize = 64;
 
@@ -18,7 +18,7 @@ const MAX_ALIASED: usize = 100_000;
 pub(in crate::config) fn parse(text: &str, report: &Report) -> Option<Rc<Node>> {
     // The parser takes the mark for content when it stands before a comment.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    Builder::new(report).run(Parser::new_from_str(text))
+    Builder::new(report, text).run(Parser::new_from_str(text))
 }
 
 /// Why building stopped before the end; the fault is reported already.
@@ -47,6 +47,7 @@ enum PendingKey {
 
 struct Builder<'r> {
     report: &'r Report,
+    text: &'r str,
     open: Vec<Open>,
     anchors: HashMap<usize, Rc<Node>>,
     aliased: usize,
@@ -55,8 +56,8 @@ struct Builder<'r> {
 }
 
 impl<'r> Builder<'r> {
-    fn new(report: &'r Report) -> Self {
-        Self { report, open: Vec::new(), anchors: HashMap::new(), aliased: 0, root: None, documents: 0 }
+    fn new(report: &'r Report, text: &'r str) -> Self {
+        Self { report, text, open: Vec::new(), anchors: HashMap::new(), aliased: 0, root: None, documents: 0 }
     }
 
     fn run(mut self, mut parser: Parser<'_, StrInput<'_>>) -> Option<Rc<Node>> {
@@ -64,7 +65,8 @@ impl<'r> Builder<'r> {
             let result = match event {
                 Ok((event, span)) => self.event(event, mark(&span.start)),
                 Err(error) => {
-                    let (problem, remedy) = syntax::explain(error.info());
+                    let line = self.text.lines().nth(error.marker().line().saturating_sub(1)).unwrap_or("");
+                    let (problem, remedy) = syntax::explain(error.info(), line);
                     self.fault(mark(error.marker()), problem, remedy);
                     Err(Stopped)
                 }

@@ -29,12 +29,17 @@ const REMEDIES: &[(&str, &str)] = &[
     ("TAG", "quote a value that begins with `!`"),
 ];
 
-/// The problem and the remedy for a message of the parser.
-pub(super) fn explain(info: &str) -> (String, String) {
-    let remedy = REMEDIES
-        .iter()
-        .find(|(words, _)| info.contains(words))
-        .map_or("check the indentation, the quotes and the brackets before this place", |(_, remedy)| remedy);
+/// The problem and the remedy for a message of the parser about something on `line`.
+pub(super) fn explain(info: &str, line: &str) -> (String, String) {
+    let known = REMEDIES.iter().find(|(words, _)| info.contains(words));
+    let remedy = match known {
+        // Between braces, YAML ends a plain value at the next brace.
+        _ if line.contains("${") && line.replace("${", "").contains(['{', '[']) => {
+            "quote a value with `${…}` in it: `\"${NAME}\"`"
+        }
+        Some((_, remedy)) => remedy,
+        None => "check the indentation, the quotes and the brackets before this place",
+    };
     // The parser quotes as in `x'; its messages hold nothing of the file beyond one character.
     (format!("is not YAML: {}", info.replace('\'', "`")), remedy.to_owned())
 }
