@@ -6,6 +6,9 @@ use super::words::Words;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Why origins do not answer: the words of [`FetchError`](crate::origin::FetchError).
+const REASONS: [&str; 6] = ["no_server", "connect", "timeout", "broken", "malformed", "busy"];
+
 /// The counters of one origin. One for all threads: an exchange with an origin costs thousands of times what counting it does.
 #[derive(Debug)]
 pub struct OriginMetrics {
@@ -17,7 +20,7 @@ pub struct OriginMetrics {
 impl OriginMetrics {
     /// Counters at zero.
     pub(super) fn new(name: Arc<str>) -> Self {
-        Self { name, seconds: Distribution::default(), errors: Words::default() }
+        Self { name, seconds: Distribution::default(), errors: Words::known(&REASONS) }
     }
 
     /// Counts a reply whose head came after `elapsed`.
@@ -51,5 +54,24 @@ impl OriginMetrics {
         for (reason, count) in self.errors.counts() {
             sheet.counter(Family::OriginErrors, &[&self.name, reason], count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::origin::FetchError;
+
+    #[test]
+    fn reasons_are_those_of_the_port() {
+        let errors = [
+            FetchError::NoServer,
+            FetchError::Connect(String::new()),
+            FetchError::Timeout,
+            FetchError::Broken(String::new()),
+            FetchError::Malformed(String::new()),
+            FetchError::Busy { retry_after: Duration::ZERO },
+        ];
+        assert_eq!(errors.each_ref().map(FetchError::as_str), REASONS);
     }
 }

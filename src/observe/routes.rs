@@ -33,6 +33,9 @@ const FORWARDS: [Forward; 8] = [
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// What the engine gives as the reason for a stale reply (RFC 5861, 3 and 4).
+const STALE_REASONS: [&str; 2] = ["revalidating", "error"];
+
 /// Where a stored reply came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
@@ -100,7 +103,7 @@ impl RouteMetrics {
             name,
             cells: Sharded::new(threads),
             collapsed: AtomicU64::new(0),
-            stale: Words::default(),
+            stale: Words::known(&STALE_REASONS),
             fills: Words::default(),
         }
     }
@@ -158,35 +161,45 @@ impl RouteMetrics {
         totals
     }
 
-    /// Writes the counters down. What dashboards divide by is there from the start, at zero; reasons, and histograms of outcomes,
-    /// appear when they first occur.
+    /// Writes the counters down. Those that ratios are made of are there from the start, the others as soon as the route was asked
+    /// once: all of them, since a rate over a series that begins with its first event misses that event.
     pub(super) fn write(&self, sheet: &mut Sheet) {
         let totals = self.totals();
         let name = &*self.name;
-        for (outcome, (seconds, bytes)) in OUTCOMES.iter().zip(&totals.outcomes) {
-            let labels = [name, outcome.as_str()];
-            let count = seconds.count();
-            sheet.counter(Family::Requests, &labels, count);
-            if count > 0 {
-                sheet.histogram(Family::RequestSeconds, &labels, seconds);
-                sheet.counter(Family::ResponseBytes, &labels, *bytes);
-            }
+        for outcome in OUTCOMES {
+            sheet.counter(Family::Requests, &[name, outcome.as_str()], totals.requests(outcome));
         }
         for (tier, hits) in Tier::ALL.iter().zip(totals.hits) {
             sheet.counter(Family::Hits, &[name, tier.as_str()], hits);
         }
         sheet.counter(Family::Collapsed, &[name], self.collapsed.load(Relaxed));
-        let misses = FORWARDS.iter().zip(totals.misses).filter(|(_, count)| *count > 0);
-        let classes = CLASSES.into_iter().zip(totals.classes).filter(|(_, count)| *count > 0);
-        for (family, counts) in [
-            (Family::Misses, misses.map(|(forward, count)| (forward.as_str(), count)).collect::<Vec<_>>()),
-            (Family::Responses, classes.collect()),
-            (Family::StaleServed, self.stale.counts().collect()),
-            (Family::Fills, self.fills.counts().collect()),
-        ] {
-            for (word, count) in counts {
-                sheet.counter(family, &[name, word], count);
+        if totals.outcomes().next().is_some() {
+            self.write_details(sheet, &totals);
+        }
+        // A fill can outlive all who asked for it, and be counted before any of them.
+        for (result, count) in self.fills.counts() {
+            sheet.counter(Family::Fills, &[name, result], count);
+        }
+    }
+
+    fn write_details(&self, sheet: &mut Sheet, totals: &RouteTotals) {
+        let name = &*self.name;
+        for (outcome, (seconds, bytes)) in OUTCOMES.iter().zip(&totals.outcomes) {
+            // Twenty lines each, so only of outcomes that there are.
+            if seconds.count() > 0 {
+                sheet.histogram(Family::RequestSeconds, &[name, outcome.as_str()], seconds);
+                sheet.counter(Family::ResponseBytes, &[name, outcome.as_str()], *bytes);
             }
+        }
+        let misses = FORWARDS.into_iter().zip(totals.misses).filter(|(forward, _)| could_hit(*forward));
+        for (forward, count) in misses {
+            sheet.counter(Family::Misses, &[name, forward.as_str()], count);
+        }
+        for (class, count) in CLASSES.into_iter().zip(totals.classes) {
+            sheet.counter(Family::Responses, &[name, class], count);
+        }
+        for (reason, count) in self.stale.counts() {
+            sheet.counter(Family::StaleServed, &[name, reason], count);
         }
     }
 }
@@ -205,9 +218,14 @@ enum Lookup {
 fn lookup_of(outcome: Outcome, tier: Option<Tier>, forward: Option<Forward>) -> Lookup {
     match (outcome, tier, forward) {
         (Outcome::Hit | Outcome::Stale, Some(tier), _) => Lookup::Hit(tier),
-        (_, _, None | Some(Forward::Bypass | Forward::Method)) => Lookup::None,
-        (_, _, Some(forward)) => Lookup::Miss(forward),
+        (_, _, Some(forward)) if could_hit(forward) => Lookup::Miss(forward),
+        _ => Lookup::None,
     }
+}
+
+/// Whether a request that went forward for this reason might have been answered from the cache.
+fn could_hit(forward: Forward) -> bool {
+    !matches!(forward, Forward::Bypass | Forward::Method)
 }
 
 /// The index of a status in [`CLASSES`]; `None` for what is no status.

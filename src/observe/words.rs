@@ -33,13 +33,22 @@ impl Default for Words {
 }
 
 impl Words {
+    /// Counters that begin at zero for words that are known beforehand.
+    pub(super) fn known(words: &[&'static str]) -> Self {
+        let counters = Self::default();
+        for (slot, word) in counters.slots.iter().zip(words) {
+            slot.word.get_or_init(|| word);
+        }
+        counters
+    }
+
     /// Counts one `word`.
     pub(super) fn add(&self, word: &'static str) {
         let slot = self.slots.iter().find(|slot| *slot.word.get_or_init(|| word) == word);
         slot.map_or(&self.other, |slot| &slot.count).fetch_add(1, Relaxed);
     }
 
-    /// Every word counted so far, with its count.
+    /// Every word that is known or was counted, with its count.
     pub(super) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let known = self.slots.iter().map_while(|slot| Some((*slot.word.get()?, slot.count.load(Relaxed))));
         let other = self.other.load(Relaxed);
@@ -56,6 +65,17 @@ mod tests {
         let words = Words::default();
         ["stored", "timeout", "stored"].into_iter().for_each(|word| words.add(word));
         assert_eq!(words.counts().collect::<Vec<_>>(), [("stored", 2), ("timeout", 1)]);
+    }
+
+    #[test]
+    fn known_words_begin_at_zero() {
+        let words = Words::known(&["revalidating", "error"]);
+        words.add("error");
+        words.add("other reason");
+        assert_eq!(
+            words.counts().collect::<Vec<_>>(),
+            [("revalidating", 0), ("error", 1), ("other reason", 1)]
+        );
     }
 
     #[test]

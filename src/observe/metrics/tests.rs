@@ -45,6 +45,8 @@ fn requests_by_route_and_outcome() {
             r#"larder_requests_total{route="cart",outcome="pass"} 0"#,
             r#"larder_hits_total{route="product",tier="memory"} 2"#,
             r#"larder_hits_total{route="cart",tier="memory"} 0"#,
+            r#"larder_misses_total{route="product",reason="uri-miss"} 0"#,
+            r#"larder_stale_served_total{route="product",reason="error"} 0"#,
             r#"larder_responses_total{route="product",status="2xx"} 2"#,
             r#"larder_response_bytes_total{route="product",outcome="hit"} 200"#,
             "# TYPE larder_request_seconds histogram",
@@ -56,6 +58,12 @@ fn requests_by_route_and_outcome() {
             r#"larder_request_seconds_count{route="product",outcome="hit"} 2"#,
         ],
     );
+    let text = metrics.text();
+    for absent in
+        [r#"misses_total{route="cart""#, r#"reason="bypass""#, r#"_bucket{route="product",outcome="miss""#]
+    {
+        assert!(!text.contains(absent), "{absent}");
+    }
 }
 
 #[test]
@@ -66,6 +74,7 @@ fn what_the_engine_reports() {
     metrics.fill("no such route", "stored");
     metrics.collapsed("product");
     metrics.stale("product", "revalidating");
+    metrics.route("product").unwrap().record(&hit(40));
     Kind::EACH.into_iter().for_each(|kind| metrics.invalidated(kind));
     metrics.invalidated(Kind::Tag);
     check(
