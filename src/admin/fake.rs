@@ -7,11 +7,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 #[derive(Default)]
-pub(super) struct Fake {
-    pub(super) purged: Mutex<Vec<Invalidation>>,
-    pub(super) log_fails: AtomicBool,
-    pub(super) config_is_bad: AtomicBool,
-    pub(super) draining: AtomicBool,
+pub(crate) struct Fake {
+    pub(crate) purged: Mutex<Vec<Invalidation>>,
+    pub(crate) log_fails: AtomicBool,
+    pub(crate) config_is_bad: AtomicBool,
+    pub(crate) draining: AtomicBool,
     position: AtomicU64,
 }
 

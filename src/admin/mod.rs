@@ -15,7 +15,7 @@
 mod answer;
 mod control;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod gate;
 mod handle;
 mod listener;
@@ -26,5 +26,6 @@ mod stats;
 mod token;
 
 pub use control::{Control, Degraded, Readiness, Reloaded};
+pub(crate) use listener::{Serve, serve};
 pub use serve::Admin;
 pub use stats::{InvalidationFigures, MemoryFigures, OriginFigures, RouteFigures, Stats};

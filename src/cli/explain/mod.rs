@@ -1,0 +1,135 @@
+//! `larder explain`: what the configuration does with one request, without sending it.
+//!
+//! The decisions are made by the code that makes them when Larder serves (the router, the key rule, the freshness rules applied
+//! to example replies, the plan of a write), so what is printed cannot say something else than what happens.
+
+mod page;
+mod replies;
+mod request;
+mod routing;
+mod writes;
+
+use super::arguments::Explain;
+use super::failure::Failure;
+use super::{configuration, output};
+use crate::engine::{CacheRule, Route, Rules};
+use crate::invalidation::capture_text;
+use crate::key::RequestTarget;
+use crate::origin::OriginSettings;
+use crate::route::{Captures, ambiguity};
+use http::Method;
+use page::{Page, human};
+use request::Request;
+
+/// Explains a request.
+pub(super) fn explain(arguments: &Explain) -> Result<(), Failure> {
+    let (_, settings) = configuration::load(&arguments.file)?;
+    let origins = settings.origins;
+    let rules = Rules::new(settings.routes, settings.host_aliases);
+    let request = Request::parse(&arguments.method, &arguments.url, &arguments.headers, rules.aliases());
+    let request = request.map_err(Failure::usage)?;
+    output::print(&page(&rules, &origins, &request))
+}
+
+/// Everything there is to say.
+fn page(rules: &Rules, origins: &[OriginSettings], request: &Request) -> String {
+    let mut page = Page::default();
+    let route = rules.find(&request.authority, &request.path, &request.method);
+    let pattern = route.pattern.as_ref();
+    let captures = pattern.and_then(|pattern| pattern.path.captures(&request.path));
+    page.line("request", &format!("{} {}", request.method, request.written));
+    page.line("canonical", &format!("{} {}", request.method, request.canonical()));
+    routing::write(&mut page, rules, route, request);
+    let servers =
+        origins.iter().filter(|origin| *origin.name == *route.origin).flat_map(|origin| &origin.servers);
+    let servers: Vec<_> = servers.map(ToString::to_string).collect();
+    page.line("origin", &format!("{}, at {}", route.origin, servers.join(", ")));
+
+    match passes(route, request) {
+        Some(why) => page.line("cache", &why),
+        None => {
+            if let Some(rule) = &route.cache {
+                cached(&mut page, rule, request, captures.as_ref(), &route.name);
+            }
+        }
+    }
+    if !request.method.is_safe() {
+        writes::write(&mut page, rules, route, request, captures.as_ref());
+    }
+    page.finish()
+}
+
+/// Why a request goes to the origin whatever is stored; `None` when it may be answered from the cache.
+fn passes(route: &Route, request: &Request) -> Option<String> {
+    if route.cache.is_none() {
+        return Some("bypass: never stored, never collapsed, never stale".into());
+    }
+    if !matches!(request.method, Method::GET | Method::HEAD) {
+        return Some(format!(
+            "{} goes to the origin; only GET and HEAD are answered from the cache",
+            request.method
+        ));
+    }
+    let ambiguity = ambiguity(&request.path)?;
+    Some(format!(
+        "the path is ambiguous ({}): it goes to the origin as it is and is never stored under another path's key",
+        ambiguity.as_str()
+    ))
+}
+
+fn cached(
+    page: &mut Page,
+    rule: &CacheRule,
+    request: &Request,
+    captures: Option<&Captures<'_>>,
+    route: &str,
+) {
+    let CacheRule { freshness, key, tags, memory_ttl, collapse } = rule;
+    let target = RequestTarget {
+        scheme: request.scheme,
+        authority: &request.authority,
+        path: &request.path,
+        query: request.query.as_deref(),
+        headers: &request.headers,
+    };
+    let parts = key.explain(&target);
+    let width = parts.iter().map(|part| part.name.len()).max().unwrap_or_default();
+    for part in &parts {
+        page.line("key", &format!("{:width$}  {}", part.name, part.value));
+    }
+    page.line("", "and whatever the origin's Vary names");
+
+    replies::write(page, freshness, key, request);
+    if let Some(time) = memory_ttl {
+        page.line("memory", &format!("asks further after {}", human(*time)));
+    }
+    let together =
+        if *collapse { "share one request to the origin" } else { "go to the origin each by itself" };
+    page.line("collapse", &format!("requests for one key that come at once {together}"));
+
+    let value = |name: &str| captures.and_then(|captures| captures.get(name)).map(capture_text);
+    let tags: Vec<_> = tags.iter().filter_map(|tag| tag.render(value)).collect();
+    if !tags.is_empty() {
+        page.line("tags", &tags.join(", "));
+    }
+    page.line("", "and those of Surrogate-Key, Cache-Tag and Cache-Groups in the origin's reply");
+
+    page.line("purged by", &format!("larder purge {}", quoted(&request.canonical_without_query())));
+    for tag in &tags {
+        page.line("", &format!("larder purge --tag {}", quoted(tag)));
+    }
+    page.line("", &format!("larder purge --route {}", quoted(route)));
+    page.line("", "a write to it; see `larder explain PUT URL`");
+}
+
+/// As a shell reads it back.
+fn quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,=~".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+use super::*;
+use crate::config;
+
+const SHOP: &str = r#"
+origins:
+  default: { servers: ["http://10.0.0.1:3000", "http://10.0.0.2:3000"] }
+host_aliases: { shop.example.com: [catalog.svc] }
+region:
+  header: CloudFront-Viewer-Country
+  map: { eu: [DE, FR] }
+  default: us
+routes:
+  - name: static
+    path: /static/**
+    cache: { ttl: 1d, override: true, set_cookie: strip }
+  - name: api-host
+    host: api.example.com
+    path: /api/v1/products/{id}
+    cache: { ttl: 1d }
+  - name: product-new
+    path: /api/v1/products/{id}
+    methods: [POST]
+    cache: bypass
+  - name: product
+    path: /api/v1/products/{id}
+    cache:
+      ttl: 1h
+      memory_ttl: 5m
+      stale_while_revalidate: 30s
+      stale_if_error: 1d
+      statuses: { 404: 10s }
+      vary: [region, "header:Accept-Language", "cookie:currency"]
+      query: { ignore: [utm_*, fbclid], sort: true }
+      tags: ["product:{id}", catalog]
+    on_write:
+      purge:
+        - { tag: "product:{id}" }
+        - { prefix: /api/v1/categories }
+        - { url: "https://www.example.com/p/{id}" }
+        - { route: static }
+  - name: cart
+    path: /api/v1/carts/**
+    cache: bypass
+    on_write:
+      purge: [{ all: true }]
+      soft: true
+"#;
+
+/// What is printed. The line of the rule's hash is left out: it is a number without a meaning to people.
+fn explain(method: &str, url: &str, headers: &[&str]) -> String {
+    let settings = config::parse(SHOP, "proxy.yaml", &|_| None).unwrap();
+    let rules = Rules::new(settings.routes, settings.host_aliases);
+    let headers: Vec<_> = headers.iter().map(|line| (*line).to_owned()).collect();
+    let request = Request::parse(method, url, &headers, rules.aliases()).unwrap();
+    let text = page(&rules, &settings.origins, &request);
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("rule "))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+#[track_caller]
+fn check(method: &str, url: &str, headers: &[&str], want: &str) {
+    let got = explain(method, url, headers);
+    assert_eq!(got, want, "got:\n{got}");
+}
+
+#[test]
+fn a_read() {
+    check(
+        "GET",
+        "http://catalog.svc/api/v1/products/4%202?b=2&a=1&utm_source=mail",
+        &["Accept-Language: de", "CloudFront-Viewer-Country: DE", "Cookie: currency=EUR"],
+        "\
+request     GET http://catalog.svc/api/v1/products/4%202?b=2&a=1&utm_source=mail
+canonical   GET http://shop.example.com/api/v1/products/4%202?b=2&a=1&utm_source=mail
+route       product, the first that matches: path /api/v1/products/{id}, id = 4%202
+not         api-host: its host is api.example.com
+            product-new: it takes POST, not GET
+            static: its path is /static/**
+origin      default, at http://10.0.0.1:3000, http://10.0.0.2:3000
+key         scheme                  http
+            authority               shop.example.com
+            path                    /api/v1/products/4%202
+            query                   a=1&b=2
+            region                  eu
+            header:accept-language  de
+            cookie:currency         EUR
+            and whatever the origin's Vary names
+lifetime    200                          stored for 1h by the rule, then 30s while it is revalidated, 1d if the origin fails
+            200 with max-age=60          stored for 1m by the origin, then 30s while it is revalidated, 1d if the origin fails
+            200 with public, max-age=60  stored for 1m by the origin, then 30s while it is revalidated, 1d if the origin fails
+            200 with no-cache and ETag   stored, revalidated before every use
+            200 with private             not stored: private
+            200 with no-store            not stored: no_store
+            200 with Set-Cookie          not stored: set_cookie
+            404                          stored for 10s by the rule, then 30s while it is revalidated, 1d if the origin fails
+memory      asks further after 5m
+collapse    requests for one key that come at once share one request to the origin
+tags        product:4 2, catalog
+            and those of Surrogate-Key, Cache-Tag and Cache-Groups in the origin's reply
+purged by   larder purge http://shop.example.com/api/v1/products/4%202
+            larder purge --tag 'product:4 2'
+            larder purge --tag catalog
+            larder purge --route product
+            a write to it; see `larder explain PUT URL`
+",
+    );
+}
+
+#[test]
+fn credentials_and_departures() {
+    let cookies = explain("GET", "http://shop.example.com/api/v1/products/42", &["Cookie: sid=1"]);
+    assert!(cookies.contains("credentials cookies that are no part of the key"), "{cookies}");
+    assert!(cookies.contains("            200 with public, max-age=60  stored"), "{cookies}");
+    assert!(cookies.contains("lifetime    200                          not stored: cookie\n"), "{cookies}");
+
+    let login = explain("GET", "http://shop.example.com/api/v1/products/42", &["Authorization: Basic YTpi"]);
+    assert!(login.contains("credentials Authorization: shared only if"), "{login}");
+    assert!(login.contains("200 with max-age=60          not stored: authorization"), "{login}");
+
+    let overridden = explain("GET", "http://shop.example.com/static/a.css", &[]);
+    assert!(
+        overridden.contains(
+            "200 with no-store            stored for 1d by the rule; not what the origin said (`override`)"
+        ),
+        "{overridden}"
+    );
+}
+
+#[test]
+fn what_is_not_cached() {
+    check(
+        "GET",
+        "https://shop.example.com/api/v1/carts/7",
+        &[],
+        "\
+request     GET https://shop.example.com/api/v1/carts/7
+canonical   GET https://shop.example.com/api/v1/carts/7
+route       cart, the first that matches: path /api/v1/carts/**
+not         static: its path is /static/**
+            api-host: its path is /api/v1/products/{id}
+            product-new: its path is /api/v1/products/{id}
+            product: its path is /api/v1/products/{id}
+origin      default, at http://10.0.0.1:3000, http://10.0.0.2:3000
+cache       bypass: never stored, never collapsed, never stale
+",
+    );
+    let ambiguous = explain("GET", "http://shop.example.com/a/../b", &[]);
+    assert!(ambiguous.contains("route       default, since no other matches"), "{ambiguous}");
+    assert!(ambiguous.contains("cache       the path is ambiguous (dot-segment)"), "{ambiguous}");
+    let options = explain("OPTIONS", "http://shop.example.com/", &[]);
+    assert!(options.contains("cache       OPTIONS goes to the origin"), "{options}");
+    assert!(!options.contains("purges"), "{options}");
+}
+
+#[test]
+fn a_write() {
+    check(
+        "PUT",
+        "http://shop.example.com/api/v1/products/42",
+        &[],
+        "\
+request     PUT http://shop.example.com/api/v1/products/42
+canonical   PUT http://shop.example.com/api/v1/products/42
+route       product, the first that matches: path /api/v1/products/{id}, id = 42
+not         api-host: its host is api.example.com
+            product-new: it takes POST, not PUT
+            static: its path is /static/**
+origin      default, at http://10.0.0.1:3000, http://10.0.0.2:3000
+cache       PUT goes to the origin; only GET and HEAD are answered from the cache
+purges      url shop.example.com/api/v1/products/42    the target of a write (RFC 9111, 4.4)
+            tag product:42                             on_write { tag: \"product:{id}\" }
+            prefix shop.example.com/api/v1/categories  on_write { prefix: \"/api/v1/categories\" }
+            url www.example.com/p/42                   on_write { url: \"https://www.example.com/p/{id}\" }
+            route static                               on_write { route: static }
+            and what Location and Content-Location of the reply name on the same host
+when        the origin has answered, unless with 4xx; also when it fails or the outcome is unknown
+",
+    );
+    let soft = explain("POST", "http://shop.example.com/api/v1/carts/7", &[]);
+    assert!(
+        soft.contains("            everything (soft)                    on_write { all: true }\n"),
+        "{soft}"
+    );
+}
+
+#[test]
+fn shells_read_back_what_is_quoted() {
+    for (text, want) in
+        [("a:b/c?d=e", "'a:b/c?d=e'"), ("product:42", "product:42"), ("", "''"), ("it's", r"'it'\''s'")]
+    {
+        assert_eq!(quoted(text), want);
+    }
+}
