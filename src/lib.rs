@@ -1,4 +1,51 @@
-//! Larder, a caching reverse proxy. (The map of the library; written in full when its parts stand.)
+//! Larder, a caching reverse proxy that never serves what a purge has reached.
+//!
+//! It stands before an origin service that nobody has to change, keeps replies in memory, and is governed by one YAML
+//! file. This page is the map; `docs/architecture.md` says why things are as they are.
+//!
+//! # The way of a request
+//!
+//! ```text
+//!             ┌────────────────────── answered from memory ──────────────────────┐
+//!  client ──▶ listener ─▶ route ─▶ key ─▶ memory ─▶ decide(request, entry, now) ─┴▶ reply
+//!                          │                              │
+//!                   bypass, unsafe,                 miss, stale, dead
+//!                   upgrade, ambiguous                    ▼
+//!                          │                        flight (one a key)
+//!                          ▼                              │ joins or starts
+//!                   Pingora passes it                     ▼
+//!                   through untouched               fill ─▶ origin ─▶ storable? ─▶ memory
+//!                          │                              ▲
+//!                   a write that succeeded,               │ fence: the position in the invalidation log,
+//!                   or may have                           │ taken before the origin is asked
+//!                          └──▶ invalidation log ─────────┘
+//! ```
+//!
+//! A *fill* is a task of its own that every client reads, the first one too. An *entry* is judged when it is read, not
+//! when a purge arrives: it is dead when one of its matchers was invalidated after its fence.
+//!
+//! # The layers
+//!
+//! In the order in which a request meets them. A layer uses only those that are named for it.
+//!
+//! | layer | what it knows | may use |
+//! | --- | --- | --- |
+//! | [`proxy`] | Pingora: connections, TLS, HTTP/1 and 2, passing through, writing replies | `engine`, `route`, `key`, `origin`, `observe`, `invalidation` |
+//! | [`route`] | which rule governs a request | – |
+//! | [`key`] | from a request to the key of its reply | – |
+//! | [`engine`] | answers a request; the only place that orders lookup, flight and fill | `store`, `semantics`, `invalidation`, `route`, `key`, the port of `origin` |
+//! | [`semantics`] | RFC 9111 and its kin | – |
+//! | [`store`] | an entry, and the memory tier | `semantics`, `invalidation`, `key` |
+//! | [`invalidation`] | matchers, ledger, fence, what a write purges; the port of the log | – |
+//! | [`origin`] | servers: balancing, health, pools; the port the engine fetches through | `semantics` |
+//! | [`admin`], [`observe`] | purge API, health, metrics, logs | everything above |
+//! | [`config`] | YAML text → the settings of each layer, every fault at once | the settings types |
+//! | [`app`] | composition and life cycle, in one place | everything |
+//! | [`cli`] | verbs and exit codes | everything |
+//!
+//! What no layer may do is as much a part of the map: `route`, `key`, `semantics` and `invalidation` have no `async`
+//! of their own but for the log's port, and read no clock (`now` is an argument; [`time`] alone reads one). `engine`
+//! names no Pingora type. Only `proxy`, `origin`, `admin` and `app` know Pingora. Only `config` knows YAML.
 
 pub mod admin;
 pub mod app;
