@@ -14,7 +14,7 @@ use super::rules::{CacheRule, Route};
 use crate::invalidation::{Bearings, Fence, Position, Verdict};
 use crate::origin::FetchError;
 use crate::semantics::{
-    CacheStatus, Credentials, Decision, Forward, RequestDirectives, Revalidate, decide, may_share,
+    CacheStatus, Credentials, Decision, Forward, Freshness, RequestDirectives, Revalidate, decide, may_share,
     usable_on_error,
 };
 use crate::store::Entry;
@@ -178,20 +178,31 @@ impl Engine {
         key: FlightKey,
         avoid: Option<&Arc<Flight>>,
     ) -> Option<Place> {
-        let seat = if asking.rule.collapse {
-            self.flights.join(key, &self.ledger, asking.position, avoid, || bearings(asking))
+        let seat = if !asking.rule.collapse {
+            self.flights.alone(key, launch(asking))
+        } else if let Some(reader) = self.before_variants(asking, found, key) {
+            Seat::Joined { reader, landed: false }
         } else {
-            self.flights.alone(key, bearings(asking))
+            self.flights.join(key, &self.ledger, asking.position, avoid, || launch(asking))
         };
         match seat {
-            Seat::Joined(reader) => Some(Place { reader, started: false }),
+            Seat::Joined { reader, landed } => Some(Place { reader, started: false, late: landed }),
             Seat::Started(reader, ticket) => {
                 let permit = Arc::clone(&self.fills).try_acquire_owned().ok()?;
                 let fill = self.fill(asking, found, key, ticket, permit);
                 self.tasks.spawn(fill.run());
-                Some(Place { reader, started: true })
+                Some(Place { reader, started: true, late: false })
             }
         }
+    }
+
+    /// A place in a flight that was started for this very variant before it was known that the origin varies.
+    fn before_variants(&self, asking: &Asking<'_>, found: &Found, key: FlightKey) -> Option<Reader> {
+        let Found::NoVariant(hash, names) = found else { return None };
+        let primary = Self::primary_key(asking.rule, asking.request);
+        let suits = |flight: &Flight| primary.variant(names, flight.asked()).hash == *hash;
+        let before = FlightKey { hash: primary.hash, ..key };
+        self.flights.join_awaited(before, &self.ledger, asking.position, suits)
     }
 
     fn refresh(self: &Arc<Self>, asking: &Asking<'_>, found: &Found) {
@@ -200,7 +211,7 @@ impl Engine {
             return;
         }
         let Ok(permit) = Arc::clone(&self.fills).try_acquire_owned() else { return };
-        let Some(ticket) = self.flights.refresh(key, || bearings(asking)) else { return };
+        let Some(ticket) = self.flights.refresh(key, || launch(asking)) else { return };
         let fill = self.fill(asking, found, key, ticket, permit);
         self.tasks.spawn(fill.run());
     }
@@ -227,7 +238,6 @@ impl Engine {
             key,
             primary,
             varies_on,
-            asked: asking.request.target.headers.clone(),
             authority: asking.request.target.authority.into(),
             path: asking.request.target.path.into(),
             credentials: asking.credentials,
@@ -246,9 +256,11 @@ impl Engine {
         forward: Forward,
         attempt: usize,
     ) -> Landed {
-        let Place { reader, started } = place;
+        let Place { reader, started, late } = place;
+        let again = |reader: &Reader| Landed::Again(Arc::clone(reader.flight()));
         let status = CacheStatus { fwd: Some(forward), collapsed: !started, ..CacheStatus::default() };
         match reader.landing().await {
+            Landing::Shared(arrival) if late && !self.is_fresh(asking, arrival.freshness()) => again(&reader),
             Landing::Shared(arrival) => self.share(asking, reader, &arrival, started, status),
             Landing::Exclusive(arrival) => {
                 let reason = arrival.storable.as_ref().err().map(|reason| reason.as_str());
@@ -261,8 +273,10 @@ impl Engine {
                 Landed::Answer(reply.map_or_else(|| pass(forward, reason), Answer::Reply))
             }
             Landing::Confirmed(entry) => {
-                if !self.reaches(asking, started, entry.fence, &entry.bearings) {
-                    return Landed::Again(Arc::clone(reader.flight()));
+                if late && !self.is_fresh(asking, Some(&entry.freshness))
+                    || !self.reaches(asking, started, entry.fence, &entry.bearings)
+                {
+                    return again(&reader);
                 }
                 if !may_share(&entry.freshness, &asking.rule.freshness, asking.credentials) {
                     return Landed::Answer(pass(Forward::Bypass, Some("credentials")));
@@ -282,11 +296,9 @@ impl Engine {
                 }
                 match failure {
                     // The fill was cut off by no fault of the origin: once more.
-                    FillFailure::Aborted => Landed::Again(Arc::clone(reader.flight())),
+                    FillFailure::Aborted => again(&reader),
                     // A connection that broke may have been this one fill's bad luck; one more try for all who waited.
-                    FillFailure::Fetch(FetchError::Broken(_)) if !started && attempt == 0 => {
-                        Landed::Again(Arc::clone(reader.flight()))
-                    }
+                    FillFailure::Fetch(FetchError::Broken(_)) if !started && attempt == 0 => again(&reader),
                     FillFailure::Fetch(error) => Landed::Answer(Answer::Failed(failed(&error))),
                     // There was something stale to be preferred, but not for this request: the error it is.
                     FillFailure::ServerError(_) => Landed::Answer(pass(forward, None)),
@@ -327,6 +339,13 @@ impl Engine {
         started || asking.position <= fence.position() || self.ledger.judge(fence, bearings) != Verdict::Dead
     }
 
+    fn is_fresh(&self, asking: &Asking<'_>, freshness: Option<&Freshness>) -> bool {
+        let now = self.clock.now();
+        freshness.is_some_and(|freshness| {
+            decide(freshness, false, asking.directives.as_ref(), now) == Decision::Fresh
+        })
+    }
+
     fn count_collapsed(&self, asking: &Asking<'_>, started: bool) {
         if !started {
             self.observer.collapsed(&asking.route.name);
@@ -339,12 +358,15 @@ struct Place {
     reader: Reader,
     /// Whether this request started it.
     started: bool,
+    /// Whether it came when the head was there already: then it did not ask together with the others, and the reply
+    /// is to it what a stored one would be.
+    late: bool,
 }
 
-/// The matchers that the request alone tells.
-fn bearings(asking: &Asking<'_>) -> Bearings {
+fn launch(asking: &Asking<'_>) -> Arc<Flight> {
     let target = &asking.request.target;
-    Bearings::of_target(target.authority, target.path, &asking.route.name)
+    let bearings = Bearings::of_target(target.authority, target.path, &asking.route.name);
+    Flight::new(bearings, target.headers.clone())
 }
 
 fn pass(forward: Forward, detail: Option<&'static str>) -> Answer {

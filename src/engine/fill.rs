@@ -16,7 +16,7 @@ use crate::semantics::{
     Cookies, Credentials, Exchange, Freshness, NotStorable, SetCookie, Validators, Vary, assess,
     merge_not_modified, parse_vary, usable_on_error,
 };
-use crate::store::{Entry, EntryParts, Head, gather};
+use crate::store::{Entry, EntryParts, Head};
 use crate::time::Timestamp;
 use http::header::{AGE, COOKIE, HeaderName, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
@@ -42,7 +42,7 @@ impl StoredKey {
     }
 
     /// The key of the variant that `headers` select.
-    fn variant(&self, names: &[HeaderName], headers: &HeaderMap) -> Self {
+    pub(super) fn variant(&self, names: &[HeaderName], headers: &HeaderMap) -> Self {
         let mut key = KeyBuf::of(&self.bytes);
         key.push_variant(names, headers);
         Self::of(&key)
@@ -59,8 +59,6 @@ pub(super) struct Fill {
     pub(super) primary: StoredKey,
     /// What the origin is known to vary on.
     pub(super) varies_on: Option<Arc<[HeaderName]>>,
-    /// The fields of the request that started it, as the client sent them: they select the variant.
-    pub(super) asked: HeaderMap,
     pub(super) authority: Box<str>,
     pub(super) path: Box<str>,
     pub(super) credentials: Credentials,
@@ -145,7 +143,7 @@ impl Fill {
     fn fail(&self, failure: FillFailure) -> &'static str {
         let word = failure.as_str();
         if self.stored.is_some() {
-            self.engine.memos.note(self.key, Memo::Failing, self.engine.clock.now());
+            self.note(Memo::Failing, self.engine.clock.now());
         }
         self.flight().land(Landing::Failed(failure));
         word
@@ -270,18 +268,21 @@ impl Fill {
         let known = self.varies_on.iter().flat_map(|names| names.iter().cloned());
         // Under `cookies: ignore` no cookie outside the key reached the origin: it cannot have varied on one.
         let ignored = |name: &HeaderName| *name == COOKIE && self.rule().freshness.cookies == Cookies::Ignore;
-        let names: Vec<_> = named.into_iter().chain(known).filter(|name| !ignored(name)).collect();
+        let mut names: Vec<_> = named.into_iter().chain(known).filter(|name| !ignored(name)).collect();
+        names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        names.dedup();
         if names.is_empty() {
             let key = self.primary.bytes.clone();
             return Ok(Storable { freshness, fence, bearings, key, varies_on: Arc::from([]) });
         }
+        self.ticket.is_variant(self.primary.variant(&names, self.flight().asked()).hash);
         let keep = freshness.keep_for(times.received_at, true);
         let varies_on = self
             .engine
             .memory
             .put_variants(self.primary.hash, &self.primary.bytes, &names, keep)
             .ok_or(NotStorable::VaryAll)?;
-        let key = self.primary.variant(&varies_on, &self.asked).bytes;
+        let key = self.primary.variant(&varies_on, self.flight().asked()).bytes;
         Ok(Storable { freshness, fence, bearings, key, varies_on })
     }
 
@@ -361,7 +362,7 @@ impl Fill {
         let entry = Arc::new(Entry::new(EntryParts {
             key: storable.key.clone(),
             head: arrival.head.clone(),
-            body: gather(&self.flight().pieces()),
+            body: self.flight().gathered(),
             freshness: storable.freshness.clone(),
             validators: arrival.validators.clone(),
             fence: storable.fence,
@@ -373,7 +374,7 @@ impl Fill {
 
     /// Puts an entry into memory, unless something reached it while it arrived.
     fn commit(&self, hash: KeyHash, entry: &Arc<Entry>, now: Timestamp) -> &'static str {
-        self.engine.memos.forget(self.key);
+        self.ticket.keys().for_each(|key| self.engine.memos.forget(key));
         if self.engine.ledger.judge(entry.fence, &entry.bearings) == Verdict::Dead {
             return "purged";
         }
@@ -382,11 +383,16 @@ impl Fill {
         self.engine.memory.put(hash, Arc::clone(entry), keep).as_str()
     }
 
+    fn note(&self, memo: Memo, now: Timestamp) {
+        self.ticket.keys().for_each(|key| self.engine.memos.note(key, memo, now));
+    }
+
     /// The origin's word is that this key is not stored (any more): what stands there goes, and the next requests
     /// need not wait for one another.
     fn not_stored(&self, reason: NotStorable, now: Timestamp) {
-        if reason.lasting() {
-            self.engine.memos.note(self.key, Memo::Uncacheable(reason.as_str()), now);
+        // What is tied to credentials is remembered among requests that have some: they have flights of their own.
+        if reason.lasting() || reason.tied_to_credentials() && self.key.credentials {
+            self.note(Memo::Uncacheable(reason.as_str()), now);
         }
         if let Some((hash, entry)) = &self.stored {
             self.engine.memory.remove(hash, entry);

@@ -8,9 +8,9 @@ use super::answer::SendError;
 use super::arrival::Arrival;
 use crate::invalidation::{Bearings, Fence};
 use crate::origin::FetchError;
-use crate::store::Entry;
+use crate::store::{Entry, gather};
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -65,6 +65,8 @@ impl FillFailure {
 pub(super) struct Flight {
     /// Matchers that the request alone tells: enough to see that a later request must not join.
     bearings: Bearings,
+    /// The fields of the request that started it, as the client sent them: they select the variant.
+    asked: HeaderMap,
     state: Mutex<State>,
     /// Rung for readers: the head or a piece arrived, the reply ended, somebody was cut.
     arrived: Notify,
@@ -111,12 +113,22 @@ impl State {
 }
 
 impl Flight {
-    pub(super) fn new(bearings: Bearings) -> Arc<Self> {
-        Arc::new(Self { bearings, state: Mutex::default(), arrived: Notify::new(), consumed: Notify::new() })
+    pub(super) fn new(bearings: Bearings, asked: HeaderMap) -> Arc<Self> {
+        Arc::new(Self {
+            bearings,
+            asked,
+            state: Mutex::default(),
+            arrived: Notify::new(),
+            consumed: Notify::new(),
+        })
     }
 
     pub(super) fn bearings(&self) -> &Bearings {
         &self.bearings
+    }
+
+    pub(super) fn asked(&self) -> &HeaderMap {
+        &self.asked
     }
 
     /// The fence, once the origin is being asked.
@@ -205,10 +217,19 @@ impl Flight {
         self.arrived.notify_waiters();
     }
 
-    /// All pieces, for storing. Empty once the flight was [narrowed](Self::narrow).
-    pub(super) fn pieces(&self) -> Vec<Bytes> {
-        let state = self.lock();
-        if state.windowed { Vec::new() } else { state.pieces.iter().cloned().collect() }
+    /// The whole body in one allocation, for storing. Readers go on with parts of it, so that it is held once.
+    pub(super) fn gathered(&self) -> Bytes {
+        let pieces: Vec<Bytes> = self.lock().pieces.iter().cloned().collect();
+        let body = gather(&pieces);
+        let mut state = self.lock();
+        let mut start = 0;
+        for piece in &mut state.pieces {
+            let end = start + piece.len();
+            *piece = body.slice(start..end);
+            start = end;
+        }
+        drop(state);
+        body
     }
 
     /// Joins as a reader from the first byte on; `None` when that is gone.

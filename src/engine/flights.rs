@@ -1,11 +1,11 @@
 //! The flights of a process: one a key.
 
 use super::flight::{FillFailure, Flight, Landing, Reader};
-use crate::invalidation::{Bearings, Ledger, Position, Verdict};
+use crate::invalidation::{Ledger, Position, Verdict};
 use crate::key::KeyHash;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Shards of the map: a power of two well above the number of cores, so that they seldom meet.
 const SHARDS: usize = 64;
@@ -26,8 +26,8 @@ pub(super) struct Flights {
 /// A place in a flight.
 #[derive(Debug)]
 pub(super) enum Seat {
-    /// The flight was there; or it is new, and the caller has to fill it.
-    Joined(Reader),
+    /// The flight was there; `landed`: its head too.
+    Joined { reader: Reader, landed: bool },
     /// The flight is new, and the caller has to fill it.
     Started(Reader, Ticket),
 }
@@ -38,6 +38,8 @@ pub(super) enum Seat {
 pub(super) struct Ticket {
     flights: Arc<Flights>,
     key: FlightKey,
+    /// The key of the variant it turned out to be.
+    variant: OnceLock<FlightKey>,
     flight: Arc<Flight>,
 }
 
@@ -55,7 +57,7 @@ impl Flights {
         ledger: &Ledger,
         position: Position,
         avoid: Option<&Arc<Flight>>,
-        bearings: impl FnOnce() -> Bearings,
+        launch: impl FnOnce() -> Arc<Flight>,
     ) -> Seat {
         let mut shard = self.shard(key);
         if let Some(flight) = shard.get(&key)
@@ -63,45 +65,56 @@ impl Flights {
             && reaches(flight, ledger, position)
             && let Some(reader) = flight.reader()
         {
-            return Seat::Joined(reader);
+            return Seat::Joined { reader, landed: flight.landed() };
         }
-        let (reader, ticket) = self.launch(key, bearings());
-        shard.insert(key, Arc::clone(&ticket.flight));
-        Seat::Started(reader, ticket)
+        let flight = launch();
+        shard.insert(key, Arc::clone(&flight));
+        drop(shard);
+        self.alone(key, flight)
+    }
+
+    /// Joins the flight of `key` if its head is still awaited and it `suits`.
+    pub(super) fn join_awaited(
+        &self,
+        key: FlightKey,
+        ledger: &Ledger,
+        position: Position,
+        suits: impl FnOnce(&Flight) -> bool,
+    ) -> Option<Reader> {
+        let shard = self.shard(key);
+        let flight = shard.get(&key)?;
+        if flight.landed() || !reaches(flight, ledger, position) || !suits(flight) {
+            return None;
+        }
+        flight.reader()
     }
 
     /// Starts a flight for a refresh that nobody waits for, unless one is under way.
     pub(super) fn refresh(
         self: &Arc<Self>,
         key: FlightKey,
-        bearings: impl FnOnce() -> Bearings,
+        launch: impl FnOnce() -> Arc<Flight>,
     ) -> Option<Ticket> {
         let mut shard = self.shard(key);
         match shard.entry(key) {
             Entry::Occupied(_) => None,
             Entry::Vacant(vacant) => {
-                let flight = Flight::new(bearings());
+                let flight = launch();
                 vacant.insert(Arc::clone(&flight));
-                Some(Ticket { flights: Arc::clone(self), key, flight })
+                Some(Ticket::new(self, key, flight))
             }
         }
     }
 
-    /// Starts a flight that nobody else can join.
-    pub(super) fn alone(self: &Arc<Self>, key: FlightKey, bearings: Bearings) -> Seat {
-        let (reader, ticket) = self.launch(key, bearings);
-        Seat::Started(reader, ticket)
+    /// Starts a flight that nobody else finds.
+    pub(super) fn alone(self: &Arc<Self>, key: FlightKey, flight: Arc<Flight>) -> Seat {
+        let reader = flight.reader().expect("a new flight has its first byte");
+        Seat::Started(reader, Ticket::new(self, key, flight))
     }
 
     /// How many are under way.
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
-    }
-
-    fn launch(self: &Arc<Self>, key: FlightKey, bearings: Bearings) -> (Reader, Ticket) {
-        let flight = Flight::new(bearings);
-        let reader = flight.reader().expect("a new flight has its first byte");
-        (reader, Ticket { flights: Arc::clone(self), key, flight })
     }
 
     fn shard(&self, key: FlightKey) -> MutexGuard<'_, HashMap<FlightKey, Arc<Flight>>> {
@@ -121,6 +134,28 @@ fn reaches(flight: &Flight, ledger: &Ledger, position: Position) -> bool {
 }
 
 impl Ticket {
+    fn new(flights: &Arc<Flights>, key: FlightKey, flight: Arc<Flight>) -> Self {
+        Self { flights: Arc::clone(flights), key, variant: OnceLock::new(), flight }
+    }
+
+    /// Lets requests for the variant join, now that the head told which one it is: they look for it under its own
+    /// key, since the origin is known to vary. Called before that becomes known.
+    pub(super) fn is_variant(&self, hash: KeyHash) {
+        let variant = FlightKey { hash, ..self.key };
+        if variant == self.key || self.variant.set(variant).is_err() {
+            return;
+        }
+        let mut shard = self.flights.shard(variant);
+        if shard.get(&variant).is_none_or(|there| there.fence() < self.flight.fence()) {
+            shard.insert(variant, Arc::clone(&self.flight));
+        }
+    }
+
+    /// The keys under which requests come to this flight.
+    pub(super) fn keys(&self) -> impl Iterator<Item = FlightKey> + '_ {
+        std::iter::once(self.key).chain(self.variant.get().copied())
+    }
+
     pub(super) fn flight(&self) -> &Arc<Flight> {
         &self.flight
     }
@@ -130,9 +165,11 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.flight.land(Landing::Failed(FillFailure::Aborted));
         self.flight.end(false);
-        let mut shard = self.flights.shard(self.key);
-        if shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
-            shard.remove(&self.key);
+        for key in self.keys() {
+            let mut shard = self.flights.shard(key);
+            if shard.get(&key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+                shard.remove(&key);
+            }
         }
     }
 }

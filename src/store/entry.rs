@@ -43,6 +43,12 @@ impl Entry {
         &self.parts
     }
 
+    /// Whether it was read from the origin after `other`: by their fences, and between two invalidations by the time the
+    /// origin gave them.
+    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+        (self.parts.fence, self.parts.freshness.born) > (other.parts.fence, other.parts.freshness.born)
+    }
+
     /// What is known of it and the ledger.
     pub fn checked(&self) -> &Checked {
         &self.checked

@@ -51,7 +51,7 @@ pub enum Put {
     Stored,
     /// Larger than the tier takes.
     TooLarge,
-    /// An entry with a later fence stands there.
+    /// A newer entry stands there.
     Older,
     /// The tier is full of entries that are asked for more often.
     Unpopular,
@@ -139,7 +139,7 @@ impl Memory {
         let mut outcome = Put::Stored;
         self.cache.entry(address).and_compute_with(|there| {
             let newer = there.is_some_and(|there| match &there.value().what {
-                What::Entry(there) => there.key == entry.key && there.fence > entry.fence,
+                What::Entry(there) => there.key == entry.key && there.is_newer_than(&entry),
                 What::Marker(_) => false,
             });
             if newer {
