@@ -25,6 +25,11 @@ impl Bound {
         let (admin, admin_address) = listen_on(settings.admin.address, "admin.address")?;
         Ok(Self { listeners, admin, admin_address })
     }
+
+    /// Where clients connect.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|(_, listener)| listener.local()).collect()
+    }
 }
 
 fn open(index: usize, settings: &ListenSettings) -> Result<(TcpListener, Arc<Listener>), StartError> {

@@ -13,10 +13,10 @@ use crate::config::{Secret, Settings};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 
 /// How long the runtime of the background tasks waits, when it ends, for name look-ups that block a thread.
@@ -46,37 +46,68 @@ impl Larder {
     /// Binds every address of `settings`, then serves on threads of its own. Port 0 is replaced by a free one; see
     /// [`Running::addresses`].
     pub fn start(settings: Settings, options: Options) -> Result<Running, StartError> {
-        let Options { drain_deadline, config_file } = options;
         let bound = Bound::new(&settings)?;
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let started = runtime.block_on(async { put_together(settings, &bound, config_file) })?;
-        let Started { node, workers, acceptor, admin, reloader, orders } = started;
-        let addresses = bound.listeners.iter().map(|(_, listener)| listener.local()).collect();
-        let admin_address = bound.admin_address;
-        let life = Life { node, workers, acceptor, bound, admin, orders: orders.clone(), drain_deadline };
+        let (addresses, admin_address) = (bound.addresses(), bound.admin_address);
+        let orders = Orders::default();
         let ended = CancellationToken::new();
-        let thread = spawn(runtime, life, ended.clone())?;
-        let thread = Mutex::new(Some(thread));
-        Ok(Running { addresses, admin_address, reloader, orders, ended, thread })
+        let (report, reported) = mpsc::sync_channel(1);
+        let thread = {
+            let (orders, ended) = (orders.clone(), ended.clone().drop_guard());
+            // The runtime is made and dropped on its own thread, as neither may happen on one that runs another.
+            thread::Builder::new().name("larder-life".to_owned()).spawn(move || {
+                let _ended = ended;
+                live(settings, options, bound, orders, &report);
+            })?
+        };
+        match reported.recv() {
+            Ok(Ok(reloader)) => {
+                Ok(Running { addresses, admin_address, reloader, orders, ended, thread: Mutex::new(Some(thread)) })
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(StartError::Thread(std::io::Error::other("it panicked"))),
+        }
     }
 }
 
+type Report = mpsc::SyncSender<Result<Arc<Reloader>, StartError>>;
+
+/// Puts the parts together, says how that went, and runs them to their end.
+fn live(settings: Settings, options: Options, bound: Bound, orders: Orders, report: &Report) {
+    let Options { drain_deadline, config_file } = options;
+    // The start is waiting for the report; it only fails if that panicked.
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(report.send(Err(error.into()))),
+    };
+    let entered = runtime.enter();
+    let parts = match put_together(settings, &bound, config_file, &orders) {
+        Ok(parts) => parts,
+        Err(error) => return drop(report.send(Err(error))),
+    };
+    let Parts { node, workers, acceptor, admin, reloader } = parts;
+    drop(report.send(Ok(reloader)));
+    let life = Life { node, workers, acceptor, bound, admin, orders, drain_deadline };
+    let workers = runtime.block_on(life.run());
+    workers.into_iter().for_each(Worker::join);
+    drop(entered);
+    runtime.shutdown_timeout(BLOCKED);
+}
+
 /// The parts of a Larder before its life begins.
-struct Started {
+struct Parts {
     node: Arc<Node>,
     workers: Vec<Worker>,
     acceptor: Arc<Acceptor>,
     admin: Arc<Admin>,
     reloader: Arc<Reloader>,
-    orders: Orders,
 }
 
 fn put_together(
     settings: Settings,
     bound: &Bound,
     config_file: Option<PathBuf>,
-) -> Result<Started, StartError> {
-    let orders = Orders::default();
+    orders: &Orders,
+) -> Result<Parts, StartError> {
     let threads = settings.threads.max(1);
     let idle_origins = settings.origins.iter().map(|origin| origin.keepalive).sum();
     let token = settings.admin.token.clone();
@@ -85,29 +116,18 @@ fn put_together(
         let (shared, end) = (Arc::clone(&node.shared), orders.stop.clone());
         Worker::start(WorkerParts { index, shared, idle_origins, end })
     });
-    // On failure the stop below ends the threads that were started.
+    // Unless all could be started, those that were end again.
     let stop = orders.stop.clone().drop_guard();
     let (workers, takers) = workers.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     stop.disarm();
     let acceptor = Acceptor::new(takers, limits::max_connections(), Arc::clone(&node.metrics));
     let listeners = bound.listeners.iter().map(|(_, listener)| Arc::clone(listener)).collect();
-    let runtime = tokio::runtime::Handle::current();
-    let reloader = Arc::new(Reloader::new(Arc::clone(&node), listeners, config_file, runtime));
+    let reloader = Arc::new(Reloader::new(Arc::clone(&node), listeners, config_file, Handle::current()));
     let control =
         NodeControl { node: Arc::clone(&node), reloader: Arc::clone(&reloader), orders: orders.clone() };
     let admin = Arc::new(Admin::new(Arc::new(control), token.as_ref().map(Secret::expose)));
     reloader.set_admin(&admin);
-    Ok(Started { node, workers, acceptor: Arc::new(acceptor), admin, reloader, orders })
-}
-
-/// Runs `life` on a thread of its own, and says so when it is over.
-fn spawn(runtime: Runtime, life: Life, ended: CancellationToken) -> std::io::Result<JoinHandle<()>> {
-    thread::Builder::new().name("larder-life".to_owned()).spawn(move || {
-        let _ended = ended.drop_guard();
-        let workers = runtime.block_on(life.run());
-        workers.into_iter().for_each(Worker::join);
-        runtime.shutdown_timeout(BLOCKED);
-    })
+    Ok(Parts { node, workers, acceptor: Arc::new(acceptor), admin, reloader })
 }
 
 /// What a reload could not change, since it is fixed when Larder starts.

@@ -1,14 +1,27 @@
 //! What is known of a client connection, shared by the bytes below and the request above.
 
 use crate::key::Scheme;
+use http::HeaderValue;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 tokio::task_local! {
     /// The connection whose request the current task handles. Pingora has no way to hand something of ours to its callbacks
     /// that works for HTTP/1 and HTTP/2 alike.
     pub(super) static CONNECTION: Arc<Connection>;
+}
+
+/// What is written in place of the head that Pingora writes next.
+///
+/// Pingora's session puts a `Date` of its own into every head. A stored reply has the one it was made at, from which whoever
+/// caches it behind Larder counts its lifetime (RFC 9110, 6.6.1), and a proxy leaves it alone.
+#[derive(Debug)]
+pub(super) enum Head {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The same with this `Date`.
+    Dated(HeaderValue),
 }
 
 /// A client connection. The flags are set and read by one task at a time; they are atomic because Pingora's types ask for it.
@@ -20,6 +33,8 @@ pub(super) struct Connection {
     tunnel: AtomicBool,
     cut: AtomicBool,
     write_through: AtomicBool,
+    has_head: AtomicBool,
+    head: Mutex<Option<Head>>,
 }
 
 impl Connection {
@@ -32,6 +47,8 @@ impl Connection {
             tunnel: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             write_through: AtomicBool::new(false),
+            has_head: AtomicBool::new(false),
+            head: Mutex::new(None),
         }
     }
 
@@ -78,5 +95,22 @@ impl Connection {
     /// Whether every write goes out at once.
     pub(super) fn writes_through(&self) -> bool {
         self.write_through.load(Relaxed)
+    }
+
+    /// The next head that is written on this HTTP/1 connection is `head`; `None` leaves it to Pingora.
+    pub(super) fn write_head_as(&self, head: Option<Head>) {
+        if head.is_some() || self.has_head.load(Relaxed) {
+            self.has_head.store(head.is_some(), Relaxed);
+            *self.head.lock().unwrap_or_else(PoisonError::into_inner) = head;
+        }
+    }
+
+    /// What to write in place of the head that is being written.
+    pub(super) fn take_head(&self) -> Option<Head> {
+        if !self.has_head.load(Relaxed) {
+            return None;
+        }
+        self.has_head.store(false, Relaxed);
+        self.head.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -12,8 +12,11 @@ use crate::origin::PassPeer;
 use crate::semantics::{CacheStatus, Forward};
 use crate::time::Stopwatch;
 use pingora::protocols::http::ServerSession;
-use pingora::{Error, ErrorSource};
+use pingora::{Error, ErrorSource, ErrorType, Result};
 use std::sync::Arc;
+
+/// Interim replies to one request. One or two are usual; an origin that sends them without end would never be timed out.
+const MAX_INTERIM: usize = 32;
 
 /// A request under way.
 pub(super) struct Exchange {
@@ -32,6 +35,7 @@ pub(super) struct Exchange {
     pub(super) pass: Option<PassPeer>,
     /// How often it was sent there, or tried to.
     pub(super) tries: usize,
+    interim: usize,
     /// What it may change at the origin.
     pub(super) write: Option<Write>,
 }
@@ -49,6 +53,7 @@ impl Exchange {
             problem: None,
             pass: None,
             tries: 0,
+            interim: 0,
             write: None,
         }
     }
@@ -64,6 +69,15 @@ impl Exchange {
         self.outcome = Outcome::Error;
         self.problem = Some(problem);
         self.status.detail = Some(problem.as_str());
+    }
+
+    /// An interim reply came. Fails when there are too many.
+    pub(super) fn count_interim(&mut self) -> Result<()> {
+        self.interim += 1;
+        if self.interim <= MAX_INTERIM {
+            return Ok(());
+        }
+        Err(Error::explain(ErrorType::InvalidHTTPHeader, "too many interim replies").into_up())
     }
 
     /// The head of the origin's reply came.

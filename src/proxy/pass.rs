@@ -168,6 +168,29 @@ pub(super) async fn purge(
     Ok(())
 }
 
+/// What a head that came from the origin is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// An interim reply; the final one is to come (RFC 9110, 15.2).
+    Interim,
+    /// The last of HTTP on this connection.
+    Tunnel,
+    /// An upgrade to what the client did not ask for. It would take what follows for the next reply.
+    Unasked,
+    /// The reply.
+    Final,
+}
+
+/// What a head with `status` is. `upgrade`: the client asked for one.
+pub(super) fn stage(status: StatusCode, upgrade: bool) -> Stage {
+    match (status, upgrade) {
+        (StatusCode::SWITCHING_PROTOCOLS, true) => Stage::Tunnel,
+        (StatusCode::SWITCHING_PROTOCOLS, false) => Stage::Unasked,
+        (status, _) if status.is_informational() => Stage::Interim,
+        _ => Stage::Final,
+    }
+}
+
 /// How the client finds the end of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framed {
@@ -183,9 +206,6 @@ pub(super) fn dress(
     client: &RequestHeader,
     reply: &mut ResponseHeader,
 ) -> Result<Framed> {
-    if reply.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(Framed::AsUsual);
-    }
     remove_hop_by_hop(reply);
     reply.append_header(CACHE_STATUS, cache_status(&exchange.status))?;
     if client.version == Version::HTTP_10 && reply.remove_header(&TRANSFER_ENCODING).is_some() {

@@ -1,19 +1,21 @@
 //! Replies of Larder's own, written through Pingora's session: from the engine, and problems.
 
-use super::connection::Connection;
+use super::connection::{Connection, Head};
 use super::problem::{CONTENT_TYPE, Problem};
-use crate::engine::{ReplyHead, SendError, Sink};
+use crate::engine::{Fields, ReplyHead, SendError, Sink};
 use crate::semantics::CacheStatus;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{
-    AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE as CONTENT_TYPE_FIELD, HeaderName, HeaderValue,
+    AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE as CONTENT_TYPE_FIELD, DATE, HeaderName, HeaderValue,
     RETRY_AFTER, TRANSFER_ENCODING,
 };
 use http::{Method, Version};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::date::get_cached_date;
+use std::io::Write;
 
 /// `Cache-Status` (RFC 9211).
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -58,41 +60,132 @@ impl<'a> SessionSink<'a> {
     }
 
     async fn write_head(&mut self, head: &ReplyHead, bodiless: bool) -> Result<()> {
-        let ReplyHead { status, fields, age, content_length, cache_status: ours } = head;
-        let mut response = ResponseHeader::build_no_case(*status, Some(ADDED + 16))?;
-        let mut appended = Ok(true);
-        fields.for_each(|name, value| {
-            if appended.is_ok() {
-                appended = response.append_header(name, value);
-            }
-        });
-        appended?;
-        if let Some(age) = age {
-            response.insert_header(AGE, HeaderValue::from(*age))?;
+        let framing = self.framing(head, bodiless);
+        if framing == Framing::Close {
+            self.session.set_keepalive(None);
         }
-        response.append_header(CACHE_STATUS, cache_status(ours))?;
-        match content_length {
-            Some(length) => response.insert_header(CONTENT_LENGTH, HeaderValue::from(*length))?,
-            None if bodiless => {}
-            None => self.frame_by_arrival(&mut response)?,
+        let mut response = ResponseHeader::build_no_case(head.status, Some(ADDED + 16))?;
+        match framing {
+            Framing::Length(length) => response.insert_header(CONTENT_LENGTH, HeaderValue::from(length))?,
+            Framing::Chunks => {
+                response.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+            }
+            Framing::None | Framing::Close => {}
+        }
+        if self.session.is_http2() {
+            complete(&mut response, head)?;
+        } else {
+            // Pingora goes by the status and the framing; what the client gets is written here.
+            let bytes = http1_head(head, framing, self.persistence());
+            self.connection.write_head_as(Some(Head::Bytes(bytes)));
         }
         write_head(self.session, response, bodiless).await
     }
 
-    /// The length is not known before the end.
-    fn frame_by_arrival(&mut self, response: &mut ResponseHeader) -> Result<()> {
-        match self.session.req_header().version {
-            Version::HTTP_2 => Ok(()),
-            Version::HTTP_11 => {
-                response.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))
-            }
-            // RFC 9112, 6.1: no transfer coding for a client that may not know it; the end of the connection is the end.
-            _ => {
-                self.session.set_keepalive(None);
-                Ok(())
+    fn framing(&self, head: &ReplyHead, bodiless: bool) -> Framing {
+        match (head.content_length, self.session.req_header().version) {
+            (Some(length), _) => Framing::Length(length),
+            (None, _) if bodiless => Framing::None,
+            (None, Version::HTTP_2) => Framing::None,
+            (None, Version::HTTP_11) => Framing::Chunks,
+            // RFC 9112, 6.1: no transfer coding for a client that may not know it.
+            (None, _) => Framing::Close,
+        }
+    }
+
+    /// What the client is told of the connection (RFC 9112, 9.3): only what it does not expect anyway.
+    fn persistence(&self) -> Option<&'static str> {
+        let persistent = self.session.get_keepalive().is_some();
+        match (self.session.req_header().version, persistent) {
+            (Version::HTTP_11, true) => None,
+            (_, true) => Some("keep-alive"),
+            (_, false) => Some("close"),
+        }
+    }
+}
+
+/// How the end of a body is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// There is none, or HTTP/2 marks it.
+    None,
+    /// By its length.
+    Length(u64),
+    /// By the last chunk.
+    Chunks,
+    /// By the end of the connection.
+    Close,
+}
+
+/// Adds everything but the framing.
+fn complete(response: &mut ResponseHeader, head: &ReplyHead) -> Result<()> {
+    let ReplyHead { status: _, fields, age, content_length: _, cache_status: ours } = head;
+    let mut appended = Ok(true);
+    fields.for_each(|name, value| {
+        if appended.is_ok() {
+            appended = response.append_header(name, value);
+        }
+    });
+    appended?;
+    if let Some(age) = age {
+        response.insert_header(AGE, HeaderValue::from(*age))?;
+    }
+    response.append_header(CACHE_STATUS, cache_status(ours)).map(|_| ())
+}
+
+/// The head of a reply as HTTP/1 writes it. The fields of a stored reply are copied as they lie in memory.
+fn http1_head(head: &ReplyHead, framing: Framing, connection: Option<&str>) -> Vec<u8> {
+    let ReplyHead { status, fields, age, content_length: _, cache_status } = head;
+    let mut bytes = Vec::with_capacity(fields.block().map_or(1024, |block| block.len() + 256));
+    bytes.extend_from_slice(b"HTTP/1.1 ");
+    bytes.extend_from_slice(status.as_str().as_bytes());
+    bytes.push(b' ');
+    bytes.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    bytes.extend_from_slice(b"\r\n");
+    let mut dated = false;
+    match fields {
+        Fields::Stored(stored) => {
+            dated = stored.get(&DATE).is_some();
+            bytes.extend_from_slice(stored.block());
+        }
+        Fields::Made(headers) => {
+            for (name, value) in headers {
+                dated |= name == DATE;
+                line(&mut bytes, name.as_str(), value.as_bytes());
             }
         }
     }
+    if !dated {
+        line(&mut bytes, "Date", get_cached_date().as_bytes());
+    }
+    if let Some(age) = age {
+        number_line(&mut bytes, "Age", *age);
+    }
+    match framing {
+        Framing::Length(length) => number_line(&mut bytes, "Content-Length", length),
+        Framing::Chunks => line(&mut bytes, "Transfer-Encoding", b"chunked"),
+        Framing::None | Framing::Close => {}
+    }
+    bytes.extend_from_slice(b"Cache-Status: ");
+    cache_status.write(&mut bytes);
+    bytes.extend_from_slice(b"\r\n");
+    if let Some(connection) = connection {
+        line(&mut bytes, "Connection", connection.as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
+
+fn number_line(bytes: &mut Vec<u8>, name: &str, number: u64) {
+    // Writing to a vector cannot fail.
+    let _ = write!(bytes, "{name}: {number}\r\n");
+}
+
+fn line(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.extend_from_slice(b": ");
+    bytes.extend_from_slice(value);
+    bytes.extend_from_slice(b"\r\n");
 }
 
 async fn write_head(session: &mut ServerSession, response: ResponseHeader, end: bool) -> Result<()> {
@@ -152,8 +245,8 @@ pub(super) async fn write_problem(
 
 /// Ends a reply that was begun so that it cannot be taken for a whole one.
 pub(super) fn cut(session: &mut ServerSession, connection: &Connection) {
-    if let ServerSession::H2(stream) = session {
-        stream.shutdown();
+    if session.is_http2() {
+        // Dropping a stream that was not ended resets it, behind what was written; resetting it here would drop that.
         return;
     }
     session.set_keepalive(None);

@@ -1,16 +1,17 @@
 //! The proxy's part in each request: Pingora's callbacks, in the order in which they are called.
 
 use super::answer::{self, Answered};
+use super::connection::Head;
 use super::edge::Edge;
 use super::exchange::Exchange;
-use super::pass::{self, Framed};
+use super::pass::{self, Framed, Stage};
 use super::problem::Problem;
 use super::reply::{cut, write_problem};
 use super::target::{Target, Way, is_write, way};
 use crate::engine::Engine;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::StatusCode;
+use http::header::DATE;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -185,16 +186,17 @@ impl ProxyHttp for Service {
         reply: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        if reply.status.is_informational() && reply.status != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(());
+        let session = &mut *session.downstream_session;
+        match pass::stage(reply.status, session.is_upgrade_req()) {
+            Stage::Interim => return exchange.count_interim(),
+            Stage::Unasked => {
+                return Err(Error::explain(ErrorType::InvalidHTTPHeader, "101 that nobody asked for").into_up());
+            }
+            Stage::Tunnel => exchange.connection.become_tunnel(),
+            Stage::Final => {}
         }
         exchange.answered();
-        let session = &mut *session.downstream_session;
-        pass::purge(exchange, session.req_header(), reply).await?;
-        if reply.status == StatusCode::SWITCHING_PROTOCOLS && session.is_upgrade_req() {
-            exchange.connection.become_tunnel();
-        }
-        Ok(())
+        pass::purge(exchange, session.req_header(), reply).await
     }
 
     async fn response_filter(
@@ -203,12 +205,17 @@ impl ProxyHttp for Service {
         reply: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        if reply.status.is_informational() && reply.status != StatusCode::SWITCHING_PROTOCOLS {
+        let session = &mut *session.downstream_session;
+        if pass::stage(reply.status, session.is_upgrade_req()) != Stage::Final {
             return Ok(());
         }
-        let session = &mut *session.downstream_session;
         if self.is_draining() {
             session.set_keepalive(None);
+        }
+        if !session.is_http2()
+            && let Some(date) = reply.headers.get(DATE)
+        {
+            exchange.connection.write_head_as(Some(Head::Dated(date.clone())));
         }
         if pass::dress(exchange, session.req_header(), reply)? == Framed::ByClose {
             session.set_keepalive(None);
@@ -222,6 +229,9 @@ impl ProxyHttp for Service {
         error: &Error,
         exchange: &mut Exchange,
     ) -> FailToProxy {
+        if let Some(write) = &mut exchange.write {
+            write.fail().await;
+        }
         let session = &mut *session.downstream_session;
         let begun = session
             .response_written()

@@ -4,7 +4,7 @@
 //! not one more, so that the next request is never taken for part of this one; notice that a client does not read, on
 //! every path that writes; and send a head and the body behind it in one go.
 
-use super::connection::Connection;
+use super::connection::{Connection, Head};
 use super::http1::{Chunks, Framing};
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
@@ -100,6 +100,7 @@ impl Wire {
 
     /// From here on a request is handled whose head has been taken: its reader gets its body and nothing behind it.
     pub(super) fn begin(&mut self, framing: Framing) {
+        self.connection.write_head_as(None);
         self.allowance = match framing {
             Framing::Length(length) => Allowance::Length(length),
             Framing::Chunked => Allowance::Chunks(Chunks::new()),
@@ -211,6 +212,28 @@ impl Wire {
         }
     }
 
+    /// Gathers `head` in place of the one that Pingora `wrote`.
+    fn gather_head(&mut self, cx: &mut Context<'_>, head: Head, wrote: &[u8]) {
+        match head {
+            Head::Bytes(bytes) => self.gathered.extend_from_slice(&bytes),
+            Head::Dated(date) => {
+                for line in wrote.split_inclusive(|byte| *byte == b'\n') {
+                    if line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"date:")) {
+                        self.gathered.extend_from_slice(b"Date: ");
+                        self.gathered.extend_from_slice(date.as_bytes());
+                        self.gathered.extend_from_slice(b"\r\n");
+                    } else {
+                        self.gathered.extend_from_slice(line);
+                    }
+                }
+            }
+        }
+        if self.connection.writes_through() {
+            // What does not go now goes with the next write, and so do failures.
+            let _ = self.poll_drain(cx, &[]);
+        }
+    }
+
     /// A write cannot go on: counts the time until the client is given up.
     fn poll_stalled<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
@@ -293,6 +316,10 @@ impl Wire {
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if let Some(head) = this.connection.take_head() {
+            this.gather_head(cx, head, buf);
+            return Poll::Ready(Ok(buf.len()));
+        }
         if this.gathered.len() + buf.len() <= GATHER && !this.connection.writes_through() {
             this.gathered.extend_from_slice(buf);
             return Poll::Ready(Ok(buf.len()));

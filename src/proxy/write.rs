@@ -118,6 +118,17 @@ impl Write {
         }
     }
 
+    /// The exchange failed: purges before the client learns of that, and leaves the rest to a later purge.
+    pub(super) async fn fail(&mut self) {
+        let plan = match &self.state {
+            State::Unsent | State::Settled => return,
+            State::Sent => self.unknown.clone(),
+            State::Answered { plan, .. } => plan.clone(),
+        };
+        let _ = self.engine.invalidate(plan).await;
+        self.give_up();
+    }
+
     fn give_up(&mut self) {
         match std::mem::replace(&mut self.state, State::Settled) {
             State::Unsent | State::Settled => {}
