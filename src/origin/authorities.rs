@@ -31,8 +31,8 @@ pub(super) fn from_file(origin: &str, ca: &Path) -> Result<Arc<CaType>, OriginEr
 /// The authorities that the system trusts. One that cannot be read is left out, as the rest of the system does.
 ///
 /// They are handed to connections as those of a file are, and not left to Pingora's connectors: each of those would
-/// read the store anew, twice for every runtime, and panic on one bad certificate in it. Trusting all of them costs a new
-/// connection a tenth of its handshake.
+/// read the store anew, twice for every runtime, and panic on one bad certificate in it. Every new
+/// connection goes through them again, which took half a millisecond for 145 in a build without optimisation.
 pub(super) fn of_the_system(origin: &str) -> Result<Arc<CaType>, OriginError> {
     let fault = |cause: String| OriginError::SystemRoots { origin: origin.to_owned(), cause };
     let certificates = load_native_certs().map_err(|error| fault(error.to_string()))?;

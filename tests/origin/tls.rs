@@ -140,7 +140,7 @@ async fn tls_tells_an_end_from_a_cut() {
         let origin = secure(authority.acceptor("127.0.0.1", &[]), reply, polite).await;
         match Shop::new(&authority.settings(origin.address)).get().await {
             Ok(reply) => {
-                assert_eq!((reply.framing, &*reply.body, whole), (Framing::UntilClose, "hello", true))
+                assert_eq!((reply.framing, &*reply.body, whole), (Framing::UntilClose, "hello", true));
             }
             Err(error) => assert_eq!((error.as_str(), whole), ("broken", false), "{error}"),
         }
