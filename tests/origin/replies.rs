@@ -1,9 +1,11 @@
 //! What becomes of the bytes that an origin sends.
 
 use crate::raw::RawOrigin;
-use crate::setting::{Shop, get, request, settings};
+use crate::setting::{Shop, get, request, until};
 use http::Method;
-use larder::origin::{Framing, OriginSettings};
+use larder::origin::{FetchError, Framing};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 /// What a request to an origin that sends `reply` and closes has to bring: a body, or the word and words of an error.
@@ -158,43 +160,68 @@ async fn the_request_arrives_as_it_is() {
     assert_eq!(told.await.unwrap().to_lowercase(), expected.to_lowercase());
 }
 
-/// A shop that waits for a tenth of a second at most.
-fn impatient(origin: &RawOrigin) -> Shop {
-    Shop::new(&OriginSettings { read_timeout: Duration::from_millis(100), ..settings(&[origin.address]) })
+/// Lets `reply` wait until `reached`, and then lets the time for it pass.
+async fn time_out<T: Send + 'static>(
+    reply: impl Future<Output = Result<T, FetchError>> + Send + 'static,
+    reached: impl FnMut() -> bool,
+) -> Option<FetchError> {
+    let reply = tokio::spawn(reply);
+    until("the reply has begun", reached).await;
+    tokio::time::pause();
+    // Twice the time that the settings allow.
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let error = reply.await.unwrap().err();
+    tokio::time::resume();
+    error
+}
+
+/// A flag, and a copy of it for someone else.
+fn flag() -> (Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let flag = Arc::new(AtomicUsize::new(0));
+    (Arc::clone(&flag), flag)
 }
 
 #[tokio::test]
 async fn a_head_has_to_come_in_time() {
     for sent in ["", "HTTP/1.1 200 OK\r\nx: ", "HTTP/1.1 103 Early Hints\r\n\r\n"] {
-        let origin = RawOrigin::start(move |mut connection| async move {
-            connection.request().await;
-            connection.send(sent).await;
-            connection.closed().await;
+        let (begun, begin) = flag();
+        let origin = RawOrigin::start(move |mut connection| {
+            let begin = Arc::clone(&begin);
+            async move {
+                connection.request().await;
+                connection.send(sent).await;
+                begin.store(1, SeqCst);
+                connection.closed().await;
+            }
         })
         .await;
-        let shop = impatient(&origin);
-        assert_eq!(shop.get().await.unwrap_err().as_str(), "timeout", "{sent:?}");
+        let shop = Arc::new(Shop::at(&[origin.address]));
+        let asked = Arc::clone(&shop);
+        let error = time_out(async move { asked.get().await }, || begun.load(SeqCst) == 1).await;
+        assert_eq!(error, Some(FetchError::Timeout), "{sent:?}");
         assert_eq!(shop.in_flight(), 0);
     }
 }
 
 #[tokio::test]
 async fn a_head_that_never_ends_does_not_win_time_by_every_byte() {
-    let origin = RawOrigin::start(|mut connection| async move {
-        connection.request().await;
-        connection.send("HTTP/1.1 200 OK\r\nx: ").await;
-        while !futures_closed(&mut connection).await {
-            connection.send("y").await;
+    let (sent, count) = flag();
+    let origin = RawOrigin::start(move |mut connection| {
+        let count = Arc::clone(&count);
+        async move {
+            connection.request().await;
+            connection.send("HTTP/1.1 200 OK\r\nx: ").await;
+            while !matches!(connection.stream.try_read(&mut [0]), Ok(0)) {
+                connection.send("y").await;
+                count.fetch_add(1, SeqCst);
+                tokio::task::yield_now().await;
+            }
         }
     })
     .await;
-    assert_eq!(impatient(&origin).get().await.unwrap_err().as_str(), "timeout");
-}
-
-/// Lets the peer run, and tells whether it has closed.
-async fn futures_closed(connection: &mut crate::raw::Connection) -> bool {
-    tokio::task::yield_now().await;
-    matches!(connection.stream.try_read(&mut [0]), Ok(0))
+    let shop = Shop::at(&[origin.address]);
+    let error = time_out(async move { shop.get().await }, || sent.load(SeqCst) > 10).await;
+    assert_eq!(error, Some(FetchError::Timeout));
 }
 
 #[tokio::test]
@@ -205,11 +232,13 @@ async fn each_piece_of_a_body_has_to_come_in_time() {
         connection.closed().await;
     })
     .await;
-    let shop = impatient(&origin);
+    let shop = Shop::at(&[origin.address]);
     let mut reply = shop.fetch(get()).await.unwrap();
     assert_eq!(reply.body.next().await.unwrap().unwrap(), "hello");
+    // Nothing else happens, so the paused clock runs to the end of the wait.
+    tokio::time::pause();
     for _ in 0..2 {
-        assert_eq!(reply.body.next().await.unwrap_err().as_str(), "timeout", "a failure stays one");
+        assert_eq!(reply.body.next().await, Err(FetchError::Timeout), "a failure stays one");
     }
     assert_eq!(shop.in_flight(), 0, "the place is free before the reply is dropped");
 }

@@ -91,6 +91,14 @@ async fn a_server_that_takes_requests_and_dies_is_left_for_another() {
 }
 
 #[tokio::test]
+async fn no_server_is_asked_twice_for_one_request() {
+    let origin = RawOrigin::once("HTTP/1.1 200").await;
+    let shop = Shop::new(&OriginSettings { retries: 5, ..settings(&[origin.address]) });
+    assert_eq!(shop.get().await.unwrap_err().as_str(), "broken");
+    assert_eq!(origin.connections(), 1);
+}
+
+#[tokio::test]
 async fn requests_that_pass_through_share_limits_and_judgement() {
     let servers = [refusing().await, refusing().await];
     let shop = Shop::new(&OriginSettings { max_in_flight: 2, ..settings(&servers) });
