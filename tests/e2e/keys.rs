@@ -69,7 +69,7 @@ async fn a_purge_of_a_path_reaches_every_spelling_of_it_and_no_other_path() {
     let origin = Origin::start().await;
     let larder = Larder::before(&origin).start();
     origin.otherwise(|seen| Reply::fresh(60, seen.target.clone()));
-    let others = ["/a/bc", "/A/b", "/a", "/b", "/a/b/c", "/a/b%2fc", "/?/a/b"];
+    let others = ["/a/bc", "/A/b", "/a", "/b", "/a/b/c", "/?/a/b"];
     // Which of these the origin takes for the same resource only the origin knows.
     let spellings = ["/a/b", "/a/b?x=1", "/a%2fb", "/a/%62", "//a//b", "/a/./b", "/a/b/", "/a/b;v=1"];
     for target in others.iter().chain(&spellings) {
