@@ -20,7 +20,9 @@
 //! request must not cache one that has.
 
 mod ambiguity;
+mod children;
 mod error;
+mod few;
 mod hash;
 mod host;
 mod hosts;

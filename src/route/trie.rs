@@ -12,7 +12,8 @@
 //! 2^*d* patterns that differ in which of their segments are wildcards.
 
 use super::PathPattern;
-use super::hash::TextMap;
+use super::children::{Affixed, Literals};
+use super::few::Few;
 use super::methods::Methods;
 use super::path::{Part, split_segment};
 use super::segment::Segment;
@@ -26,23 +27,16 @@ pub(super) const NONE: usize = usize::MAX;
 pub(super) struct Node {
     /// The lowest index of the routes here and below.
     lowest: usize,
-    literals: TextMap<Node>,
+    /// Behind an empty segment, which no wildcard takes.
+    empty: Option<Box<Node>>,
+    literals: Literals,
     /// By the lowest index below, ascending.
     affixed: Vec<Affixed>,
     any: Option<Box<Node>>,
     /// Routes whose pattern ends here.
-    ends: Vec<Entry>,
+    ends: Few<Entry>,
     /// Routes that take the rest, whatever it is.
-    rests: Vec<Entry>,
-}
-
-/// Children behind segments with text before or after a wildcard, as far as prefixes and suffixes have the same two lengths.
-#[derive(Debug)]
-struct Affixed {
-    lowest: usize,
-    prefix: usize,
-    suffix: usize,
-    children: TextMap<TextMap<Node>>,
+    rests: Few<Entry>,
 }
 
 #[derive(Debug)]
@@ -59,14 +53,8 @@ impl Default for Node {
 
 impl Node {
     fn new(lowest: usize) -> Self {
-        Self {
-            lowest,
-            literals: TextMap::default(),
-            affixed: Vec::new(),
-            any: None,
-            ends: Vec::new(),
-            rests: Vec::new(),
-        }
+        let (literals, ends, rests) = (Literals::None, Few::None, Few::None);
+        Self { lowest, empty: None, literals, affixed: Vec::new(), any: None, ends, rests }
     }
 
     /// Adds a route. Indices must be added in ascending order.
@@ -75,7 +63,8 @@ impl Node {
         let node = path.parts().iter().fold(self, |node, part| node.child(index, &part.segment));
         let entries = if path.takes_rest() { &mut node.rests } else { &mut node.ends };
         // Only what adds a method is kept, so that the list is no longer than there are methods.
-        let added = entries.iter().fold(methods.clone(), |added, entry| added.without(&entry.methods));
+        let added =
+            entries.as_slice().iter().fold(methods.clone(), |added, entry| added.without(&entry.methods));
         if !added.is_empty() {
             entries.push(Entry { index, methods });
         }
@@ -84,23 +73,16 @@ impl Node {
     fn child(&mut self, index: usize, segment: &Segment) -> &mut Self {
         let new = || Self::new(index);
         match segment {
-            Segment::Literal(text) => self.literals.entry(text.clone()).or_insert_with(new),
+            Segment::Literal(text) if text.is_empty() => self.empty.get_or_insert_with(|| Box::new(new())),
+            Segment::Literal(text) => self.literals.entry(text, new),
             Segment::Any => self.any.get_or_insert_with(|| Box::new(new())),
             Segment::Affixed { prefix, suffix } => {
-                let lengths = (prefix.len(), suffix.len());
-                let at = self.affixed.iter().position(|group| (group.prefix, group.suffix) == lengths);
-                let at = at.unwrap_or_else(|| {
-                    let (prefix, suffix) = lengths;
-                    self.affixed.push(Affixed {
-                        lowest: index,
-                        prefix,
-                        suffix,
-                        children: TextMap::default(),
-                    });
+                let place = self.affixed.iter().position(|group| group.is_for(prefix, suffix));
+                let place = place.unwrap_or_else(|| {
+                    self.affixed.push(Affixed::new(index, prefix, suffix));
                     self.affixed.len() - 1
                 });
-                let suffixes = self.affixed[at].children.entry(prefix.clone()).or_default();
-                suffixes.entry(suffix.clone()).or_insert_with(new)
+                self.affixed[place].entry(prefix, suffix, new)
             }
         }
     }
@@ -117,7 +99,10 @@ impl Node {
             return first(&self.ends, best, accepts);
         };
         let (segment, after) = split_segment(rest);
-        if let Some(node) = self.literal(segment) {
+        if segment.is_empty() {
+            return self.empty.as_ref().map_or(best, |node| node.find(after, method, best));
+        }
+        if let Some(node) = self.literals.get(segment) {
             best = node.find(after, method, best);
         }
         for group in &self.affixed {
@@ -128,10 +113,7 @@ impl Node {
                 best = node.find(after, method, best);
             }
         }
-        match &self.any {
-            Some(node) if !segment.is_empty() => node.find(after, method, best),
-            _ => best,
-        }
+        self.any.as_ref().map_or(best, |node| node.find(after, method, best))
     }
 
     /// The lowest index below `bound` of a route that matches everything `parts` (and, with `takes_rest`, anything after them)
@@ -154,8 +136,12 @@ impl Node {
         };
         let mut follow = |node: &Self| best = node.find_covering(after, takes_rest, methods, best);
         match &part.segment {
+            Segment::Literal(text) if text.is_empty() => {
+                self.empty.as_deref().into_iter().for_each(&mut follow);
+                return best;
+            }
             Segment::Literal(text) => {
-                self.literal(text).into_iter().for_each(&mut follow);
+                self.literals.get(text).into_iter().for_each(&mut follow);
                 self.affixed.iter().filter_map(|group| group.child(text)).for_each(&mut follow);
             }
             Segment::Affixed { prefix, suffix } => {
@@ -163,38 +149,17 @@ impl Node {
             }
             Segment::Any => {}
         }
-        if part.segment != Segment::Literal("".into()) {
-            self.any.as_deref().into_iter().for_each(&mut follow);
-        }
+        self.any.as_deref().into_iter().for_each(&mut follow);
         best
-    }
-
-    fn literal(&self, segment: &str) -> Option<&Self> {
-        if self.literals.is_empty() { None } else { self.literals.get(segment) }
-    }
-}
-
-impl Affixed {
-    fn child(&self, segment: &str) -> Option<&Node> {
-        if segment.len() <= self.prefix + self.suffix {
-            return None;
-        }
-        // Affixes are ASCII, so a segment that has them can be cut there.
-        let prefix = segment.get(..self.prefix)?;
-        let suffix = segment.get(segment.len() - self.suffix..)?;
-        self.children.get(prefix)?.get(suffix)
-    }
-
-    /// The child whose affixes are the ends of the given ones, so that it takes all that they do.
-    fn wider(&self, prefix: &str, suffix: &str) -> Option<&Node> {
-        let prefix = prefix.get(..self.prefix)?;
-        let suffix = suffix.get(suffix.len().checked_sub(self.suffix)?..)?;
-        self.children.get(prefix)?.get(suffix)
     }
 }
 
 /// The index of the first entry below `bound` whose methods are accepted, else `bound`.
-fn first(entries: &[Entry], bound: usize, accepts: impl Fn(&Methods) -> bool) -> usize {
-    let found = entries.iter().take_while(|entry| entry.index < bound).find(|entry| accepts(&entry.methods));
+fn first(entries: &Few<Entry>, bound: usize, accepts: impl Fn(&Methods) -> bool) -> usize {
+    let found = entries
+        .as_slice()
+        .iter()
+        .take_while(|entry| entry.index < bound)
+        .find(|entry| accepts(&entry.methods));
     found.map_or(bound, |entry| entry.index)
 }

@@ -77,6 +77,7 @@ fn methods_and_hosts_are_part_of_the_match() {
             ("PUT w.x.com:9 /a", Some(3)),
             ("PUT v.w.x.com /a", Some(3)),
             ("PUT vx.com /a", None),
+            ("PUT .x.com /a", None),
             ("PUT [::1]:81 /a", None),
             ("QUERY y.com /a", Some(5)),
             ("PUT y.com /b", Some(6)),
@@ -147,6 +148,7 @@ fn unreachable_routes_are_named_with_what_takes_their_requests() {
         (&["/a/b", "/a/*", "/a/**", "/**"], &[]),
         (&["/{x}/b", "/a/{x}", "/a/b"], &[(2, 0)]),
         (&["/a/*/c", "/a/**"], &[]),
+        (&["/a", "/a/*", "/a/**", "/a/*/**"], &[(3, 2)]),
         (&["GET /a", "POST /a", "GET,POST /a"], &[]),
     ] {
         let found = Router::shadowed(&routes(patterns));
