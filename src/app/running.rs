@@ -60,9 +60,14 @@ impl Larder {
             })?
         };
         match reported.recv() {
-            Ok(Ok(reloader)) => {
-                Ok(Running { addresses, admin_address, reloader, orders, ended, thread: Mutex::new(Some(thread)) })
-            }
+            Ok(Ok(reloader)) => Ok(Running {
+                addresses,
+                admin_address,
+                reloader,
+                orders,
+                ended,
+                thread: Mutex::new(Some(thread)),
+            }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(StartError::Thread(std::io::Error::other("it panicked"))),
         }

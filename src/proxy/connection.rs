@@ -3,8 +3,8 @@
 use crate::key::Scheme;
 use http::HeaderValue;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 tokio::task_local! {
     /// The connection whose request the current task handles. Pingora has no way to hand something of ours to its callbacks

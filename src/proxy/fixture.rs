@@ -1,13 +1,16 @@
 //! What several tests of this layer build on.
 
 use super::edge::{Edge, EdgeParts, RouteMeans};
-use crate::engine::{Route, Rules};
-use crate::invalidation::{Mode, WriteRule};
+use crate::engine::{Engine, EngineParts, Route, Rules};
+use crate::invalidation::{Ledger, LedgerSettings, LocalLog, Mode, Position, WriteRule};
 use crate::key::HostAliases;
 use crate::observe::{AccessLog, AccessLogSettings, Metrics};
-use crate::origin::{OriginContext, Origins};
-use crate::time::{SystemClock, Timestamp};
+use crate::origin::{Fetch, FetchError, FetchRequest, OriginContext, Origins, Reply};
+use crate::store::{Memory, MemorySettings};
+use crate::time::{Clock, SystemClock, Timestamp};
+use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The route of requests that no other matches, without a cache.
 pub(super) fn route() -> Route {
@@ -19,6 +22,33 @@ pub(super) fn route() -> Route {
         cache: None,
         on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
     }
+}
+
+/// An origin that nobody answers for.
+struct Nowhere;
+
+#[async_trait]
+impl Fetch for Nowhere {
+    async fn fetch(&self, _request: FetchRequest) -> Result<Reply, FetchError> {
+        Err(FetchError::NoServer)
+    }
+}
+
+/// An engine with nothing in it and no origin.
+pub(super) fn engine() -> Arc<Engine> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let ledger = LedgerSettings { memory: 1 << 20, table_slots: 1 << 10 };
+    let ledger = Arc::new(Ledger::new(&ledger, Position::START));
+    Engine::new(EngineParts {
+        memory: Memory::new(&MemorySettings { max_size: 1 << 20, max_object: 1 << 16 }),
+        max_arriving: 1 << 20,
+        log: Arc::new(LocalLog::new(Arc::clone(&ledger), Arc::clone(&clock))),
+        ledger,
+        settle: Duration::ZERO,
+        fetch: Arc::new(Nowhere),
+        clock,
+        observer: Arc::new(Metrics::new(1, Timestamp::ZERO)),
+    })
 }
 
 /// One route, these trusted proxies, no origins.

@@ -4,7 +4,7 @@ use super::edge::Edge;
 use super::exchange::Exchange;
 use super::forwarded::Hop;
 use super::problem::Problem;
-use super::reply::{CACHE_STATUS, cache_status};
+use super::reply::cache_status;
 use super::target::Target;
 use super::write::Write;
 use crate::engine::{Engine, Route};
@@ -18,9 +18,6 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-
-/// Where a write's purge stands in the log; the client may bring it back to read what it wrote.
-const POSITION: HeaderName = HeaderName::from_static("larder-position");
 
 /// Finds a server and a place in the origin's queue.
 pub(super) async fn place(exchange: &mut Exchange, request: &RequestHeader) -> Result<(), Problem> {
@@ -149,7 +146,8 @@ fn plan(
     )
 }
 
-/// Purges what a write changed, now that the head of its reply tells, and adds where that purge stands.
+/// Purges what a write changed, now that the head of its reply tells. Adds where that purge stands in the log; the client may
+/// bring it back to read what it wrote.
 pub(super) async fn purge(
     exchange: &mut Exchange,
     request: &RequestHeader,
@@ -163,7 +161,7 @@ pub(super) async fn purge(
     let position = write.answer(reply.status, planned).await;
     exchange.write = Some(write);
     if let Some(position) = position {
-        reply.insert_header(POSITION, position.to_string())?;
+        reply.insert_header("Larder-Position", position.to_string())?;
     }
     Ok(())
 }
@@ -207,7 +205,11 @@ pub(super) fn dress(
     reply: &mut ResponseHeader,
 ) -> Result<Framed> {
     remove_hop_by_hop(reply);
-    reply.append_header(CACHE_STATUS, cache_status(&exchange.status))?;
+    reply.append_header("Cache-Status", cache_status(&exchange.status))?;
+    if client.version != Version::HTTP_2 {
+        // RFC 9112, 2.3: whoever passes a message on gives its own version, not that of the sender.
+        reply.set_version(Version::HTTP_11);
+    }
     if client.version == Version::HTTP_10 && reply.remove_header(&TRANSFER_ENCODING).is_some() {
         // Pingora sends what has no length in chunks, which a client of HTTP/1.0 takes for part of the body.
         return Ok(Framed::ByClose);

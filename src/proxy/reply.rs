@@ -7,8 +7,8 @@ use crate::semantics::CacheStatus;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{
-    AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE as CONTENT_TYPE_FIELD, DATE, HeaderName, HeaderValue,
-    RETRY_AFTER, TRANSFER_ENCODING,
+    AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE as CONTENT_TYPE_FIELD, DATE, HeaderName,
+    HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
 };
 use http::{Method, Version};
 use pingora::Result;
@@ -18,7 +18,7 @@ use pingora::protocols::http::date::get_cached_date;
 use std::io::Write;
 
 /// `Cache-Status` (RFC 9211).
-pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// What is answered to a method that is not allowed (RFC 9110, 15.5.6 asks for the list).
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";

@@ -190,7 +190,9 @@ impl ProxyHttp for Service {
         match pass::stage(reply.status, session.is_upgrade_req()) {
             Stage::Interim => return exchange.count_interim(),
             Stage::Unasked => {
-                return Err(Error::explain(ErrorType::InvalidHTTPHeader, "101 that nobody asked for").into_up());
+                return Err(
+                    Error::explain(ErrorType::InvalidHTTPHeader, "101 that nobody asked for").into_up()
+                );
             }
             Stage::Tunnel => exchange.connection.become_tunnel(),
             Stage::Final => {}

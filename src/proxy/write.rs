@@ -102,6 +102,10 @@ impl Write {
                 let plan = plan();
                 // If the log does not take it, the engine keeps trying; the client is only not told a position.
                 let position = self.engine.invalidate(plan.clone()).await.ok();
+                if self.in_doubt {
+                    // What a lost try sent may be done after this one.
+                    self.give_up();
+                }
                 self.state = State::Answered { plan, at: Instant::now() };
                 position
             }
@@ -141,5 +145,85 @@ impl Write {
 impl Drop for Write {
     fn drop(&mut self) {
         self.give_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invalidation::Matcher;
+    use crate::proxy::fixture;
+
+    /// What happens to a write, in order.
+    #[derive(Clone, Copy, Debug)]
+    enum Event {
+        Send,
+        Answer(u16),
+        Pause,
+        Finish,
+        Fail,
+    }
+    use Event::{Answer, Fail, Finish, Pause, Send};
+
+    fn purge(tag: &str) -> Vec<Invalidation> {
+        vec![Invalidation::hard(Matcher::Tag(tag.into()))]
+    }
+
+    /// Lets `events` happen to a write, then drops it. Checks how many purges were appended, and how many wait to be.
+    async fn check(events: &[Event], appended: usize, waiting: usize) {
+        let engine = fixture::engine();
+        let mut write = Write::new(Arc::clone(&engine), purge("unknown"));
+        let mut positions = vec![engine.position()];
+        for event in events {
+            match *event {
+                Send => write.send(),
+                Answer(status) => {
+                    let position = write.answer(status.try_into().unwrap(), || purge("planned")).await;
+                    assert!(position.is_none_or(|position| position == engine.position()), "{events:?}");
+                }
+                Pause => tokio::time::advance(STREAMED + Duration::from_millis(1)).await,
+                Finish => write.finish().await,
+                Fail => write.fail().await,
+            }
+            positions.push(engine.position());
+        }
+        drop(write);
+        positions.dedup();
+        assert_eq!((positions.len() - 1, engine.stats().repeats), (appended, waiting), "{events:?}");
+    }
+
+    /// A purge now and one when the origin can commit no more.
+    const IN_DOUBT: usize = 2;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_have_changed_is_purged() {
+        check(&[], 0, 0).await;
+        check(&[Send], 0, IN_DOUBT).await;
+        check(&[Send, Answer(103)], 0, IN_DOUBT).await;
+        check(&[Send, Answer(200), Finish], 1, 0).await;
+        check(&[Send, Answer(303), Finish], 1, 0).await;
+        check(&[Send, Answer(404), Finish], 0, 0).await;
+        check(&[Send, Answer(500), Finish], 1, IN_DOUBT).await;
+        check(&[Send, Answer(101), Finish], 1, IN_DOUBT).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_breaks_off_leaves_doubt() {
+        check(&[Send, Answer(200)], 1, IN_DOUBT).await;
+        check(&[Send, Answer(404)], 0, 0).await;
+        check(&[Send, Fail], 1, IN_DOUBT).await;
+        check(&[Send, Answer(200), Fail], 2, IN_DOUBT).await;
+        check(&[Fail], 0, 0).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_streams_is_purged_for_at_both_ends() {
+        check(&[Send, Answer(200), Pause, Finish], 2, 0).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_try_without_a_reply_nothing_is_known() {
+        check(&[Send, Send, Answer(404), Finish], 0, IN_DOUBT).await;
+        check(&[Send, Send, Answer(200), Finish], 1, IN_DOUBT).await;
     }
 }

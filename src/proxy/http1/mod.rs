@@ -9,6 +9,7 @@ mod head;
 pub(super) use chunks::Chunks;
 pub(super) use head::Framing;
 
+use super::connection::{CONNECTION, Connection};
 use super::idle::{Idle, Waited};
 use super::problem::Problem;
 use super::server::Server;
@@ -18,12 +19,15 @@ use head::{Scan, Scanner};
 use pingora::apps::HttpServerApp;
 use pingora::protocols::http::ServerSession;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long the head of a request may take from its first byte to its last.
 ///
 /// A head fits into a few packets; ten seconds survive several lost ones, and what trickles longer is an attack.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a tunnel may go on once draining has begun. It has no end of its own, and clients of such protocols connect again.
+const TUNNEL_GRACE: Duration = Duration::from_secs(5);
 
 /// Why there is no further request.
 enum End {
@@ -35,6 +39,7 @@ enum End {
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(mut wire: Box<Wire>, server: &Server) {
+    let connection = CONNECTION.get();
     let mut idle = Idle::new();
     loop {
         let head = match next_head(&mut wire, server, &mut idle).await {
@@ -47,7 +52,12 @@ pub(super) async fn serve(mut wire: Box<Wire>, server: &Server) {
         };
         let mut session = ServerSession::new_http1(wire);
         session.set_pipelined_prefix(head);
-        let Some(reused) = server.proxy().process_new_http(session, server.shutdown()).await else { return };
+        let reused = tokio::select! {
+            biased;
+            reused = server.proxy().process_new_http(session, server.shutdown()) => reused,
+            () = tunnel_is_over(&connection, server) => None,
+        };
+        let Some(reused) = reused else { return };
         let (stream, _) = reused.consume();
         wire = stream.into_any().downcast().expect("a session gives back the stream it was made of");
         // Where this request ends is not known, so neither is where the next one starts.
@@ -79,6 +89,17 @@ async fn next_head(wire: &mut Wire, server: &Server, idle: &mut Idle) -> Result<
         }
         Scan::Refused(problem) => Err(End::Refused(problem)),
         Scan::Partial => Err(End::Quiet),
+    }
+}
+
+/// Completes when draining has gone on for a while and the connection is a tunnel.
+async fn tunnel_is_over(connection: &Connection, server: &Server) {
+    server.draining().await;
+    loop {
+        sleep(TUNNEL_GRACE).await;
+        if connection.is_tunnel() {
+            return;
+        }
     }
 }
 
