@@ -87,7 +87,9 @@ impl Acceptor {
                 match socket.accept().await {
                     // Taken off this thread's reactor; the runtime puts it on its own. Only fails for an unusable socket.
                     Ok((tcp, peer)) => {
-                        _ = tcp.into_std().map(|tcp| self.hand_over(tcp, peer, &listener, permit))
+                        if let Ok(tcp) = tcp.into_std() {
+                            self.hand_over(tcp, peer, &listener, permit);
+                        }
                     }
                     Err(error) => self.failed(&error).await,
                 }

@@ -28,3 +28,45 @@ pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'st
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    const RUNNING: &str = "threads: 2
+listen: [{ address: 127.0.0.1:8080 }]
+admin: { address: 127.0.0.1:9090 }
+origin: http://127.0.0.1:3000
+memory: { max_size: 64MiB }
+invalidation: { memory: 8MiB, settle: 1s }
+routes: [{ name: a, path: /a }]";
+
+    fn settings(yaml: &str) -> Settings {
+        config::parse(yaml, "proxy.yaml", &|_| None).unwrap_or_else(|faults| panic!("{faults}"))
+    }
+
+    #[test]
+    fn only_what_is_fixed_at_the_start_needs_another() {
+        #[track_caller]
+        fn check(from: &str, to: &str, wanted: &[&str]) {
+            let yaml = RUNNING.replace(from, to);
+            assert_ne!(yaml, RUNNING);
+            assert_eq!(needing_restart(&settings(RUNNING), &settings(&yaml)), wanted, "{to}");
+        }
+        check("threads: 2", "threads: 3", &["threads"]);
+        check("8080", "8081", &["listen"]);
+        check("9090", "9091", &["admin.address"]);
+        check("64MiB", "32MiB", &["memory"]);
+        check("memory: 8MiB", "memory: 4MiB", &["invalidation.memory"]);
+        check("settle: 1s", "settle: 2s", &["invalidation.settle"]);
+        check("3000", "3001", &[]);
+        check("path: /a", "path: /b", &[]);
+        check("9090 }", "9090, token: secret-secret-secret }", &[]);
+    }
+
+    #[test]
+    fn nothing_changed_needs_nothing() {
+        assert!(needing_restart(&settings(RUNNING), &settings(RUNNING)).is_empty());
+    }
+}

@@ -233,3 +233,99 @@ fn remove_hop_by_hop(reply: &mut ResponseHeader) {
         reply.remove_header(name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Method;
+    use pingora::ErrorType as Type;
+
+    #[test]
+    fn stages() {
+        for (status, upgrade, wanted) in [
+            (100, false, Stage::Interim),
+            (103, true, Stage::Interim),
+            (101, true, Stage::Tunnel),
+            (101, false, Stage::Unasked),
+            (200, true, Stage::Final),
+            (304, false, Stage::Final),
+        ] {
+            assert_eq!(stage(StatusCode::from_u16(status).unwrap(), upgrade), wanted, "{status} {upgrade}");
+        }
+    }
+
+    #[test]
+    fn failures_have_a_problem_and_a_word() {
+        #[track_caller]
+        fn check(error: Box<Error>, problem: Problem, gone: bool, reason: &str) {
+            assert_eq!(problem_of(&error), problem, "{error}");
+            assert_eq!(client_is_gone(&error), gone, "{error}");
+            assert_eq!(reason_of(&error), reason, "{error}");
+        }
+        let malformed = Problem::Malformed("The request cannot be passed on as it is.");
+        let broke_off = Problem::Malformed("The request broke off.");
+        check(Error::new_up(Type::ConnectRefused), Problem::BadGateway, false, "connect");
+        check(Error::new_up(Type::ConnectTimedout), Problem::GatewayTimeout, false, "connect");
+        check(Error::new_up(Type::ReadTimedout), Problem::GatewayTimeout, false, "timeout");
+        check(Error::new_up(Type::InvalidHTTPHeader), Problem::BadGateway, false, "malformed");
+        check(Error::new_up(Type::ConnectionClosed), Problem::BadGateway, false, "broken");
+        check(Error::new_down(Type::ReadTimedout), Problem::Timeout, false, "timeout");
+        check(Error::new_down(Type::InvalidHTTPHeader), malformed, false, "malformed");
+        check(Error::new_down(Type::ConnectionClosed), broke_off, true, "broken");
+        check(Error::new_down(Type::WriteTimedout), broke_off, true, "timeout");
+        check(Error::new_in(Type::InternalError), Problem::Internal, false, "broken");
+    }
+
+    #[test]
+    fn origins_that_cannot_be_asked_have_a_problem() {
+        let retry_after = std::time::Duration::from_secs(3);
+        for (error, wanted) in [
+            (FetchError::NoServer, Problem::NoServer),
+            (FetchError::Busy { retry_after }, Problem::Busy { retry_after }),
+            (FetchError::Timeout, Problem::GatewayTimeout),
+            (FetchError::Connect(String::new()), Problem::BadGateway),
+        ] {
+            assert_eq!(problem(&error), wanted, "{error}");
+        }
+    }
+
+    /// The fields of a reply after what concerns the origin's connection was removed.
+    fn kept(fields: &[(&'static str, &'static str)]) -> Vec<String> {
+        let mut reply = ResponseHeader::build(200, None).unwrap();
+        for (name, value) in fields {
+            reply.append_header(*name, *value).unwrap();
+        }
+        remove_hop_by_hop(&mut reply);
+        let mut names: Vec<_> = reply.headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_the_origin_says_of_its_connection_ends_here() {
+        let fields = [
+            ("connection", "x-hop, keep-alive, transfer-encoding"),
+            ("connection", "x-other"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("upgrade", "h2c"),
+            ("x-hop", "1"),
+            ("x-other", "2"),
+            ("x-kept", "3"),
+            ("transfer-encoding", "chunked"),
+        ];
+        assert_eq!(kept(&fields), ["connection", "transfer-encoding", "x-kept"]);
+    }
+
+    #[test]
+    fn equal_targets_have_one_server() {
+        let request = |host: &'static str, path: &str| {
+            let mut request = RequestHeader::build(Method::GET, path.as_bytes(), None).unwrap();
+            request.insert_header(HOST, host).unwrap();
+            affinity(&request)
+        };
+        assert_eq!(request("a", "/x?1"), request("a", "/x?2"));
+        assert_ne!(request("a", "/x"), request("b", "/x"));
+        assert_ne!(request("a", "/x"), request("a", "/y"));
+    }
+}

@@ -258,3 +258,54 @@ pub(super) fn cut(session: &mut ServerSession, connection: &Connection) {
         connection.cut();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::semantics::Forward;
+    use crate::store;
+    use http::{HeaderMap, StatusCode};
+
+    const DATED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+    fn fields() -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.append("date", HeaderValue::from_static(DATED));
+        headers.append("x-twice", HeaderValue::from_static("1"));
+        headers.append("x-twice", HeaderValue::from_static("2"));
+        headers
+    }
+
+    fn head(fields: Fields, age: Option<u64>) -> ReplyHead {
+        let cache_status = CacheStatus { fwd: Some(Forward::UriMiss), stored: true, ..CacheStatus::default() };
+        ReplyHead { status: StatusCode::OK, fields, age, content_length: None, cache_status }
+    }
+
+    /// The head of a reply with [`fields`], split into lines.
+    fn lines(head: &ReplyHead, framing: Framing, connection: Option<&str>) -> Vec<String> {
+        let text = String::from_utf8(http1_head(head, framing, connection)).unwrap();
+        let lines = text.strip_suffix("\r\n\r\n").expect("one empty line at the end");
+        lines.split("\r\n").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_head_is_what_was_stored_and_what_was_added() {
+        let dated = format!("date: {DATED}");
+        let ours = "Cache-Status: larder; fwd=uri-miss; stored";
+        for fields in [Fields::Made(fields()), Fields::Stored(store::Head::new(StatusCode::OK, &fields()))] {
+            let head = head(fields, Some(7));
+            let begin = ["HTTP/1.1 200 OK", &dated, "x-twice: 1", "x-twice: 2", "Age: 7"];
+            let length = [&begin[..], &["Content-Length: 5", ours]].concat();
+            assert_eq!(lines(&head, Framing::Length(5), None), length);
+            let chunks = [&begin[..], &["Transfer-Encoding: chunked", ours, "Connection: close"]].concat();
+            assert_eq!(lines(&head, Framing::Chunks, Some("close")), chunks);
+            assert_eq!(lines(&head, Framing::None, None), [&begin[..], &[ours]].concat());
+        }
+    }
+
+    #[test]
+    fn a_reply_without_a_date_gets_one() {
+        let lines = lines(&head(Fields::Made(HeaderMap::new()), None), Framing::None, None);
+        assert!(lines[1].starts_with("Date: ") && lines.len() == 3, "{lines:?}");
+    }
+}

@@ -61,13 +61,14 @@ impl Server {
             let wire = Box::new(Wire::new(Transport::Plain(tcp), Arc::clone(&connection)));
             return self.serve_plain(wire, connection, listener.h2c()).await;
         };
-        let handshake = timeout(TLS_HANDSHAKE, acceptor.tls_handshake(TlsSocket::from(tcp))).await;
-        let Ok(Ok(tls)) = handshake else { return };
+        // Boxed, like HTTP/2 below: what only some connections need should not make the state of all of them larger.
+        let handshake = Box::pin(acceptor.tls_handshake(TlsSocket::from(tcp)));
+        let Ok(Ok(tls)) = timeout(TLS_HANDSHAKE, handshake).await else { return };
         let http2 = matches!(tls.selected_alpn_proto(), Some(ALPN::H2));
         let connection = Arc::new(Connection::new(peer, local, Scheme::Https));
         let wire = Box::new(Wire::new(Transport::Tls(Box::new(tls)), Arc::clone(&connection)));
         if http2 {
-            http2::serve(wire, &connection, self).await;
+            Box::pin(http2::serve(wire, &connection, self)).await;
         } else {
             CONNECTION.scope(connection, http1::serve(wire, self)).await;
         }
@@ -79,7 +80,7 @@ impl Server {
                 return;
             }
             match timeout(PREFACE_DEADLINE, begins_with_preface(&mut wire)).await {
-                Ok(Some(true)) => return http2::serve(wire, &connection, self).await,
+                Ok(Some(true)) => return Box::pin(http2::serve(wire, &connection, self)).await,
                 Ok(Some(false)) => {}
                 Ok(None) | Err(_) => return,
             }
