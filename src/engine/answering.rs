@@ -84,6 +84,7 @@ impl Engine {
                 match self.judge(&asking, entry, now) {
                     Stored::Answer(answer) => return answer,
                     Stored::Refresh(answer) => {
+                        self.observer.stale(&route.name, "revalidating");
                         self.refresh(&asking, &found);
                         return answer;
                     }
@@ -94,8 +95,11 @@ impl Engine {
                     Stored::Dead => self.memory.remove(hash, entry),
                 }
             }
-            if asking.directives.as_ref().is_some_and(|directives| directives.only_if_cached) {
-                return Answer::Failed(Failure::NotCached);
+            match &asking.directives {
+                Some(directives) if directives.only_if_cached => return Answer::Failed(Failure::NotCached),
+                // Nothing of this exchange may be stored (RFC 9111, 5.2.1.5).
+                Some(directives) if directives.no_store => return pass(Forward::Request, Some("no_store")),
+                _ => {}
             }
             let key = FlightKey { hash: found.hash(), credentials: !asking.credentials.none() };
             match self.memos.of(key, now) {
@@ -146,10 +150,7 @@ impl Engine {
         };
         match decide(&entry.freshness, soft, asking.directives.as_ref(), now) {
             Decision::Fresh => Stored::Answer(reply(Outcome::Hit)),
-            Decision::StaleWhileRevalidate => {
-                self.observer.stale(&asking.route.name, "revalidating");
-                Stored::Refresh(reply(Outcome::Stale))
-            }
+            Decision::StaleWhileRevalidate => Stored::Refresh(reply(Outcome::Stale)),
             Decision::NotCached => Stored::Answer(Answer::Failed(Failure::NotCached)),
             Decision::Revalidate(Revalidate::Request) => Stored::Confirm(Forward::Request),
             Decision::Revalidate(Revalidate::Stale | Revalidate::NoCache) => Stored::Confirm(Forward::Stale),

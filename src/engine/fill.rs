@@ -9,12 +9,12 @@ use super::flight::{FillFailure, Flight, Landing};
 use super::flights::{FlightKey, Ticket};
 use super::memo::Memo;
 use super::rules::{CacheRule, Route};
-use crate::invalidation::{Bearings, Fence, Verdict};
+use crate::invalidation::{Bearings, Fence, TooManyTags, Verdict};
 use crate::key::{KeyBuf, KeyHash};
 use crate::origin::{FetchError, FetchRequest, Framing, Reply, ReplyBody};
 use crate::semantics::{
     Cookies, Credentials, Exchange, Freshness, NotStorable, SetCookie, Validators, Vary, assess,
-    merge_not_modified, parse_vary, usable_on_error,
+    merge_not_modified, parse_vary, remove_tags, usable_on_error,
 };
 use crate::store::{Entry, EntryParts, Head};
 use crate::time::Timestamp;
@@ -162,13 +162,15 @@ impl Fill {
                 return reason.as_str();
             }
         };
-        self.strip(&mut headers);
-        let tags = self.tags(&headers);
-        let Some(bearings) = self.bearings(&tags) else {
+        // The origin need not repeat its tags in a 304, so those of the stored reply stay.
+        let bearings =
+            self.bearings(&self.tags(&headers)).and_then(|bearings| bearings.with_tags_of(&entry.bearings));
+        let Ok(bearings) = bearings else {
             self.not_stored(NotStorable::TooManyTags, times.received_at);
             self.flight().land(Landing::Declined);
             return NotStorable::TooManyTags.as_str();
         };
+        self.strip(&mut headers);
         let renewed = Arc::new(Entry::new(EntryParts {
             key: entry.key.clone(),
             head: Head::new(entry.head.status(), &headers),
@@ -206,8 +208,9 @@ impl Fill {
             Ok(storable) => Some(storable.freshness.born),
             Err(_) => age_given(&headers).map(|age| times.received_at.minus(age)),
         };
-        if storable.is_ok() {
-            self.strip(&mut headers);
+        match storable {
+            Ok(_) => self.strip(&mut headers),
+            Err(_) => remove_tags(&mut headers),
         }
         let arrival = Arc::new(Arrival {
             head: Head::new(status, &headers),
@@ -259,7 +262,7 @@ impl Fill {
         fence: Fence,
         times: Times,
     ) -> Result<Storable, NotStorable> {
-        let bearings = self.bearings(&self.tags(headers)).ok_or(NotStorable::TooManyTags)?;
+        let bearings = self.bearings(&self.tags(headers)).map_err(|TooManyTags| NotStorable::TooManyTags)?;
         let named = match parse_vary(headers) {
             Vary::None => Vec::new(),
             Vary::Fields(names) => names,
@@ -291,11 +294,13 @@ impl Fill {
         self.rule().tags_of(captures.as_ref(), headers)
     }
 
-    fn bearings(&self, tags: &[String]) -> Option<Bearings> {
-        Bearings::new(&self.authority, &self.path, &self.route.name, tags.iter().map(String::as_str)).ok()
+    fn bearings(&self, tags: &[String]) -> Result<Bearings, TooManyTags> {
+        Bearings::new(&self.authority, &self.path, &self.route.name, tags.iter().map(String::as_str))
     }
 
+    /// Removes what is not for clients of a stored reply.
     fn strip(&self, headers: &mut HeaderMap) {
+        remove_tags(headers);
         if self.rule().freshness.set_cookie == SetCookie::Strip {
             headers.remove(SET_COOKIE);
         }

@@ -64,6 +64,18 @@ impl Bearings {
         Self::new(authority, path, route, []).expect("no tags are not too many")
     }
 
+    /// These, and the tags of `other` besides.
+    pub fn with_tags_of(self, other: &Self) -> Result<Self, TooManyTags> {
+        let [.., own] = self.sections();
+        let [.., more] = other.sections();
+        let more: Vec<u64> = more.hashes.iter().copied().filter(|hash| !own.hashes.contains(hash)).collect();
+        if own.hashes.len() + more.len() > MAX_TAGS {
+            return Err(TooManyTags);
+        }
+        let hashes = self.hashes.iter().copied().chain(more).collect();
+        Ok(Self { hashes, ..self })
+    }
+
     /// Heap bytes held.
     pub fn heap_size(&self) -> usize {
         size_of_val(&*self.hashes)
@@ -158,6 +170,21 @@ mod tests {
         check(&Matcher::Tag("s".into()), "/", true);
         check(&Matcher::Tag("t".into()), "/", true);
         check(&Matcher::Tag("r".into()), "/", false);
+    }
+
+    #[test]
+    fn tags_are_added_once_and_within_the_bound() {
+        let of = |tags: &[&str]| Bearings::new("h", "/p", "r", tags.iter().copied()).unwrap();
+        let tags = |bearings: &Bearings| bearings.sections()[3].hashes.len();
+        let both = of(&["a", "b"]).with_tags_of(&of(&["b", "c"])).unwrap();
+        assert_eq!(tags(&both), 3);
+        for tag in ["a", "b", "c"] {
+            assert!(both.sections()[3].hashes.contains(&Matcher::Tag(tag.into()).hash().0), "{tag}");
+        }
+        let many: Vec<String> = (0..MAX_TAGS).map(|n| n.to_string()).collect();
+        let many = Bearings::new("h", "/p", "r", many.iter().map(String::as_str)).unwrap();
+        assert!(many.clone().with_tags_of(&many).is_ok());
+        assert_eq!(of(&["x"]).with_tags_of(&many), Err(TooManyTags));
     }
 
     #[test]

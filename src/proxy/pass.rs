@@ -11,6 +11,7 @@ use crate::engine::{Engine, Route};
 use crate::invalidation::{Invalidation, WriteSeen, plan_write};
 use crate::key::canonical_authority;
 use crate::origin::FetchError;
+use crate::semantics::TAG_FIELDS;
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -205,6 +206,9 @@ pub(super) fn dress(
     reply: &mut ResponseHeader,
 ) -> Result<Framed> {
     remove_hop_by_hop(reply);
+    for name in TAG_FIELDS {
+        reply.remove_header(name);
+    }
     reply.append_header("Cache-Status", cache_status(&exchange.status))?;
     if client.version != Version::HTTP_2 {
         // RFC 9112, 2.3: whoever passes a message on gives its own version, not that of the sender.

@@ -77,6 +77,6 @@ pub use range::{ByteRange, RangePlan, plan_range, unsatisfied_content_range};
 pub use rule::{ClientDirectives, Cookies, FreshnessRule, SetCookie};
 pub use serve::{Decision, Revalidate, decide, usable_on_error};
 pub use storable::{Credentials, Exchange, NotStorable, assess, may_share};
-pub use tags::tags_of_reply;
+pub use tags::{TAG_FIELDS, remove_tags, tags_of_reply};
 pub use update::merge_not_modified;
 pub use vary::{Vary, parse_vary};

@@ -17,9 +17,10 @@ pub(super) fn refusal(status: StatusCode) -> Option<NotStorable> {
 
 /// Whether a reply may be given a lifetime that the origin did not give (RFC 9110, 15.1).
 ///
-/// 206 is refused before, and 501 left out: no server error is kept unless the origin or `statuses` says so.
+/// Of the statuses that the RFC names, 206 is refused before, and errors are left out: that a product is not there yet
+/// must not be believed for as long as the product will be, unless the origin or `statuses` says so.
 pub(super) fn heuristically_cacheable(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414)
+    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308)
 }
 
 /// Whether Larder knows what the status asks of a cache (RFC 9111, 5.2.2.3): those that RFC 9110 defines.
@@ -49,7 +50,7 @@ mod tests {
                 .flatten()
                 .collect();
         assert_eq!(those(understood), defined, "9111 5.2.2.3, 9110 15");
-        let cacheable = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414];
+        let cacheable = [200, 203, 204, 300, 301, 308];
         assert_eq!(those(heuristically_cacheable), cacheable, "9110 15.1");
         let transient: Vec<u16> = [401, 403, 408, 425, 429].into_iter().chain(500..600).collect();
         assert_eq!(those(super::transient), transient);

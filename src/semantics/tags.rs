@@ -25,6 +25,16 @@ pub fn tags_of_reply(headers: &HeaderMap) -> Vec<String> {
     tags
 }
 
+/// The fields that tags stand in. They are for caches on the way and go no further than Larder.
+pub const TAG_FIELDS: [&str; 4] = [SEPARATED[0].0, SEPARATED[1].0, SEPARATED[2].0, "cache-groups"];
+
+/// Removes the fields that tags stand in.
+pub fn remove_tags(headers: &mut HeaderMap) {
+    for name in TAG_FIELDS {
+        headers.remove(name);
+    }
+}
+
 /// One member of `Cache-Groups`: a string with its escapes resolved, without parameters (RFC 9651, 3.3.3 and 3.1.2).
 /// Tokens are taken too, since a tag that is missed is a purge that does not reach.
 fn group(member: &[u8]) -> Option<String> {

@@ -73,7 +73,8 @@ fn who_gives_the_lifetime() {
     check("origin before rule", &Row { rule: both.clone(), ..ok(&[(CC, "max-age=60")]) }, Ok((60, Origin)));
     check("Expires before rule", &Row { rule: both.clone(), ..ok(&[expires]) }, Ok((70, Origin)));
     check("statuses before ttl", &Row { rule: both.clone(), ..ok(&[]) }, Ok((20, Rule)));
-    check("ttl for the others", &Row { rule: both, status: 404, ..ok(&[]) }, Ok((30, Rule)));
+    check("ttl for the others", &Row { rule: both.clone(), status: 301, ..ok(&[]) }, Ok((30, Rule)));
+    check("no ttl for errors", &Row { rule: both, status: 404, ..ok(&[]) }, Err(NotStorable::NoLifetime));
     check("ttl before a heuristic", &Row { rule: ttl(30), ..ok(&[modified, date]) }, Ok((30, Rule)));
     check("4.2.2 heuristic", &ok(&[modified, date]), Ok((100, Heuristic)));
     check("4.2.2 nothing to go by", &ok(&[date]), Err(NotStorable::NoLifetime));
@@ -98,7 +99,7 @@ fn what_forbids_storing() {
 #[test]
 fn statuses_that_may_be_stored() {
     use NotStorable::{NoLifetime, Partial, Status};
-    for status in [200, 203, 204, 300, 301, 308, 404, 405, 410, 414] {
+    for status in [200, 203, 204, 300, 301, 308] {
         check("9110 15.1 by ttl", &Row { rule: ttl(30), status, ..ok(&[]) }, Ok((30, Rule)));
     }
     for (status, reason) in [
@@ -108,6 +109,8 @@ fn statuses_that_may_be_stored() {
         (299, NoLifetime),
         (302, NoLifetime),
         (303, NoLifetime),
+        (404, NoLifetime),
+        (410, NoLifetime),
         (307, NoLifetime),
         (400, NoLifetime),
         (401, Status),
