@@ -1,5 +1,6 @@
 //! What is known of a client connection, shared by the bytes below and the request above.
 
+use super::wire::Transport;
 use crate::key::Scheme;
 use http::HeaderValue;
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ pub(super) struct Connection {
     write_through: AtomicBool,
     has_head: AtomicBool,
     head: Mutex<Option<Head>>,
+    left: Mutex<Option<Transport>>,
 }
 
 impl Connection {
@@ -49,6 +51,7 @@ impl Connection {
             write_through: AtomicBool::new(false),
             has_head: AtomicBool::new(false),
             head: Mutex::new(None),
+            left: Mutex::new(None),
         }
     }
 
@@ -112,5 +115,15 @@ impl Connection {
         }
         self.has_head.store(false, Relaxed);
         self.head.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whoever read and wrote is done, but the client may still be sending.
+    pub(super) fn leave(&self, transport: Transport) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(transport);
+    }
+
+    /// What is still to be closed with care.
+    pub(super) fn take_left(&self) -> Option<Transport> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

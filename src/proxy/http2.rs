@@ -35,7 +35,8 @@ const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
 
 /// Serves a connection until it ends, its requests included.
-pub(super) async fn serve(wire: Box<Wire>, connection: &Arc<Connection>, server: &Server) {
+pub(super) async fn serve(mut wire: Box<Wire>, connection: &Arc<Connection>, server: &Server) {
+    wire.give_everything();
     // The codec below gathers frames by itself and flushes when they are to go out.
     connection.write_through(true);
     let mut requests = JoinSet::new();

@@ -277,7 +277,8 @@ mod tests {
     }
 
     fn head(fields: Fields, age: Option<u64>) -> ReplyHead {
-        let cache_status = CacheStatus { fwd: Some(Forward::UriMiss), stored: true, ..CacheStatus::default() };
+        let cache_status =
+            CacheStatus { fwd: Some(Forward::UriMiss), stored: true, ..CacheStatus::default() };
         ReplyHead { status: StatusCode::OK, fields, age, content_length: None, cache_status }
     }
 

@@ -16,7 +16,7 @@ use pingora::protocols::{
     UniqueID,
 };
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
@@ -25,7 +25,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 /// How long a write may make no progress at all before the client is given up.
 ///
@@ -41,6 +41,10 @@ const READ: usize = 4 * 1024;
 /// Buffers above this are given back while a connection is idle, so that ten thousand idle ones stay below 80 MiB.
 const KEPT_WHILE_IDLE: usize = 4 * 1024;
 
+/// How long, and how much, a client may go on sending what nobody reads, once it has its reply.
+const LINGER: Duration = Duration::from_secs(2);
+const MOST_DISCARDED: usize = 1024 * 1024;
+
 /// The bytes below: TCP, or TLS over it.
 #[derive(Debug)]
 pub(super) enum Transport {
@@ -48,6 +52,8 @@ pub(super) enum Transport {
     Plain(TcpStream),
     /// Encrypted, after the handshake.
     Tls(Box<TlsStream<TlsSocket>>),
+    /// Handed on to whoever closes the connection.
+    Gone,
 }
 
 /// How much of what arrives belongs to the message being handled.
@@ -77,7 +83,7 @@ impl Wire {
         Self {
             transport,
             connection,
-            allowance: Allowance::Everything,
+            allowance: Allowance::Length(0),
             received: BytesMut::new(),
             gathered: BytesMut::new(),
             stall: None,
@@ -95,7 +101,13 @@ impl Wire {
         match &mut self.transport {
             Transport::Plain(tcp) => tcp.read_buf(&mut self.received).await,
             Transport::Tls(tls) => tls.read_buf(&mut self.received).await,
+            Transport::Gone => Ok(0),
         }
+    }
+
+    /// From here on everything that arrives is for the reader: it speaks HTTP/2.
+    pub(super) fn give_everything(&mut self) {
+        self.allowance = Allowance::Everything;
     }
 
     /// From here on a request is handled whose head has been taken: its reader gets its body and nothing behind it.
@@ -127,29 +139,13 @@ impl Wire {
         }
     }
 
-    /// Sends `reply` and closes in a way that lets a client read it that is still sending.
-    ///
-    /// Closing a socket with unread bytes resets the connection, and the reset may overtake the reply.
+    /// Sends `reply` and ends the connection.
     pub(super) async fn send_last(mut self, reply: &[u8]) {
-        /// How long, and how much, a client may go on sending what nobody reads.
-        const LINGER: Duration = Duration::from_secs(2);
-        const MOST: usize = 1024 * 1024;
-
-        let farewell = async {
-            self.write_all(reply).await?;
-            AsyncWriteExt::shutdown(&mut self).await?;
-            let mut discarded = 0;
-            while discarded < MOST {
-                self.received.clear();
-                match self.receive().await? {
-                    0 => break,
-                    count => discarded += count,
-                }
-            }
-            io::Result::Ok(())
-        };
-        // Whether the client heard it or not, there is nothing more to do for it.
-        let _ = tokio::time::timeout(LINGER, farewell).await;
+        // Where the request ends is not known.
+        self.allowance = Allowance::Everything;
+        // A client that is gone needs no reply; whatever was sent, the rest is up to whoever closes the connection.
+        let _ = self.write_all(reply).await;
+        let _ = self.flush().await;
     }
 
     /// The bytes of `received` that may be handed on now, at most `wanted`.
@@ -256,6 +252,7 @@ impl Transport {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 
@@ -263,6 +260,7 @@ impl Transport {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write_vectored(cx, slices),
+            Self::Gone => Poll::Ready(Ok(0)),
         }
     }
 
@@ -270,6 +268,7 @@ impl Transport {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 
@@ -277,7 +276,29 @@ impl Transport {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
+    }
+
+    /// Closes the connection in a way that lets a client read its reply that is still sending.
+    ///
+    /// Closing a socket with unread bytes resets the connection, and the reset may overtake the reply (RFC 9112, 9.6).
+    pub(super) async fn close(mut self) {
+        let farewell = async {
+            poll_fn(|cx| self.poll_shutdown(cx)).await?;
+            let (mut discarded, mut bytes) = (0, [0; READ]);
+            while discarded < MOST_DISCARDED {
+                let mut buf = ReadBuf::new(&mut bytes);
+                poll_fn(|cx| self.poll_read(cx, &mut buf)).await?;
+                match buf.filled().len() {
+                    0 => break,
+                    count => discarded += count,
+                }
+            }
+            io::Result::Ok(())
+        };
+        // Whether the client heard it or not, there is nothing more to do for it.
+        let _ = timeout(LINGER, farewell).await;
     }
 }
 
@@ -364,6 +385,9 @@ impl Drop for Wire {
             let cx = &mut Context::from_waker(Waker::noop());
             let _ = self.transport.poll_write_slices(cx, &[IoSlice::new(&self.gathered)]);
         }
+        if !self.received.is_empty() || !self.body_is_read() {
+            self.connection.leave(std::mem::replace(&mut self.transport, Transport::Gone));
+        }
     }
 }
 
@@ -386,6 +410,7 @@ impl UniqueID for Wire {
         match &self.transport {
             Transport::Plain(tcp) => tcp.as_raw_fd(),
             Transport::Tls(tls) => tls.id(),
+            Transport::Gone => -1,
         }
     }
 }

@@ -38,8 +38,15 @@ enum End {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(mut wire: Box<Wire>, server: &Server) {
+pub(super) async fn serve(wire: Box<Wire>, server: &Server) {
     let connection = CONNECTION.get();
+    serve_requests(wire, &connection, server).await;
+    if let Some(transport) = connection.take_left() {
+        transport.close().await;
+    }
+}
+
+async fn serve_requests(mut wire: Box<Wire>, connection: &Connection, server: &Server) {
     let mut idle = Idle::new();
     loop {
         let head = match next_head(&mut wire, server, &mut idle).await {
@@ -55,7 +62,7 @@ pub(super) async fn serve(mut wire: Box<Wire>, server: &Server) {
         let reused = tokio::select! {
             biased;
             reused = server.proxy().process_new_http(session, server.shutdown()) => reused,
-            () = tunnel_is_over(&connection, server) => None,
+            () = tunnel_is_over(connection, server) => None,
         };
         let Some(reused) = reused else { return };
         let (stream, _) = reused.consume();

@@ -127,6 +127,7 @@ async fn a_cut_reply_ends_in_a_reset() {
         if cut {
             connection.cut();
         }
+        wire.begin(Framing::Length(0));
         drop(wire);
         let end = client.read(&mut sent).await.map_err(|error| error.kind());
         assert_eq!(end, expected);
@@ -140,4 +141,39 @@ async fn idle_connections_hold_little() {
     wire.gathered = BytesMut::with_capacity(16 * 1024);
     wire.rest();
     assert_eq!(wire.received.capacity() + wire.gathered.capacity(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_still_sends_can_read_its_reply() {
+    let (wire, mut client, connection) = pair().await;
+    client.write_all(b"half a request").await.unwrap();
+    wire.send_last(b"a reply").await;
+    let left = connection.take_left().expect("nobody read what the client sent");
+    let client = async move {
+        let mut reply = Vec::new();
+        client.read_to_end(&mut reply).await.unwrap();
+        client.write_all(&[0; 100 * 1024]).await.unwrap();
+        reply
+    };
+    let (reply, ()) = tokio::join!(client, left.close());
+    assert_eq!(reply, b"a reply");
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed_at_once() {
+    let (wire, mut client, connection) = pair().await;
+    drop(wire);
+    assert!(connection.take_left().is_none());
+    assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn http2_reads_everything() {
+    let (mut wire, mut client, _) = pair().await;
+    client.write_all(b"PRI frames").await.unwrap();
+    wire.receive().await.unwrap();
+    wire.give_everything();
+    let mut read = [0; 10];
+    wire.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"PRI frames");
 }
