@@ -29,7 +29,7 @@ bench: tools-bench ## micro-benchmarks, then wrk on a hit in memory
 	benches/wrk.sh target/release/larder
 
 soak: tools-build ## SEEDS=100000 interleavings of the simulator
-	LARDER_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked --release --test simulator -- --nocapture
+	LARDER_SEEDS=0..$(SEEDS) $(CARGO) test --locked --release --test simulator -- --nocapture
 
 # What each of them needs beyond Rust: a command, and the package that brings it.
 

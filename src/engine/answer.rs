@@ -10,6 +10,10 @@ use std::time::Duration;
 
 /// What the engine has for a request.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once a request and taken apart at once; a box would cost an allocation"
+)]
 pub enum Answer {
     /// A reply, whole or arriving.
     Reply(Reply),

@@ -71,8 +71,7 @@ impl Request<'_> {
             headers.remove(PRAGMA);
         }
         if rule.freshness.cookies == Cookies::Ignore {
-            let kept = rule.key.keyed_cookies(&headers).and_then(|text| HeaderValue::try_from(text).ok());
-            match kept {
+            match rule.key.keyed_cookies(&headers) {
                 Some(value) => drop(headers.insert(COOKIE, value)),
                 None => drop(headers.remove(COOKIE)),
             }

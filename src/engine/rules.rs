@@ -11,7 +11,9 @@ use std::time::Duration;
 /// What a route says of caching.
 #[derive(Clone, Debug)]
 pub struct CacheRule {
+    /// What may be stored, and for how long.
     pub freshness: FreshnessRule,
+    /// What keys are made of.
     pub key: KeyRule,
     /// Tags of every reply stored under the route.
     pub tags: Vec<Template>,

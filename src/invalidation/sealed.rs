@@ -131,7 +131,7 @@ mod tests {
 
     #[track_caller]
     fn check(count: u64, position: impl Fn(u64) -> u64, slack: u64) {
-        let mode = |n: u64| if n % 3 == 0 { Mode::Soft } else { Mode::Hard };
+        let mode = |n: u64| if n.is_multiple_of(3) { Mode::Soft } else { Mode::Hard };
         let records: Vec<_> =
             (0..count).map(|n| Record { hash: hash(n), mode: mode(n), position: position(n) }).collect();
         let segment = Segment::new(&records);

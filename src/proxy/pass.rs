@@ -261,23 +261,23 @@ mod tests {
     #[test]
     fn failures_have_a_problem_and_a_word() {
         #[track_caller]
-        fn check(error: Box<Error>, problem: Problem, gone: bool, reason: &str) {
-            assert_eq!(problem_of(&error), problem, "{error}");
-            assert_eq!(client_is_gone(&error), gone, "{error}");
-            assert_eq!(reason_of(&error), reason, "{error}");
+        fn check(error: &Error, problem: Problem, gone: bool, reason: &str) {
+            assert_eq!(problem_of(error), problem, "{error}");
+            assert_eq!(client_is_gone(error), gone, "{error}");
+            assert_eq!(reason_of(error), reason, "{error}");
         }
         let malformed = Problem::Malformed("The request cannot be passed on as it is.");
         let broke_off = Problem::Malformed("The request broke off.");
-        check(Error::new_up(Type::ConnectRefused), Problem::BadGateway, false, "connect");
-        check(Error::new_up(Type::ConnectTimedout), Problem::GatewayTimeout, false, "connect");
-        check(Error::new_up(Type::ReadTimedout), Problem::GatewayTimeout, false, "timeout");
-        check(Error::new_up(Type::InvalidHTTPHeader), Problem::BadGateway, false, "malformed");
-        check(Error::new_up(Type::ConnectionClosed), Problem::BadGateway, false, "broken");
-        check(Error::new_down(Type::ReadTimedout), Problem::Timeout, false, "timeout");
-        check(Error::new_down(Type::InvalidHTTPHeader), malformed, false, "malformed");
-        check(Error::new_down(Type::ConnectionClosed), broke_off, true, "broken");
-        check(Error::new_down(Type::WriteTimedout), broke_off, true, "timeout");
-        check(Error::new_in(Type::InternalError), Problem::Internal, false, "broken");
+        check(&Error::new_up(Type::ConnectRefused), Problem::BadGateway, false, "connect");
+        check(&Error::new_up(Type::ConnectTimedout), Problem::GatewayTimeout, false, "connect");
+        check(&Error::new_up(Type::ReadTimedout), Problem::GatewayTimeout, false, "timeout");
+        check(&Error::new_up(Type::InvalidHTTPHeader), Problem::BadGateway, false, "malformed");
+        check(&Error::new_up(Type::ConnectionClosed), Problem::BadGateway, false, "broken");
+        check(&Error::new_down(Type::ReadTimedout), Problem::Timeout, false, "timeout");
+        check(&Error::new_down(Type::InvalidHTTPHeader), malformed, false, "malformed");
+        check(&Error::new_down(Type::ConnectionClosed), broke_off, true, "broken");
+        check(&Error::new_down(Type::WriteTimedout), broke_off, true, "timeout");
+        check(&Error::new_in(Type::InternalError), Problem::Internal, false, "broken");
     }
 
     #[test]

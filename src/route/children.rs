@@ -53,18 +53,18 @@ pub(super) struct Affixed {
 /// By what is not empty of prefix and suffix; a wildcard by itself has no place here.
 #[derive(Debug)]
 enum Nodes {
-    ByPrefix(TextMap<Node>),
-    BySuffix(TextMap<Node>),
-    ByBoth(TextMap<TextMap<Node>>),
+    Prefix(TextMap<Node>),
+    Suffix(TextMap<Node>),
+    Both(TextMap<TextMap<Node>>),
 }
 
 impl Affixed {
     /// A group for affixes as long as these, for a route with the index `lowest`.
     pub(super) fn new(lowest: usize, prefix: &str, suffix: &str) -> Self {
         let nodes = match (prefix.is_empty(), suffix.is_empty()) {
-            (_, true) => Nodes::ByPrefix(TextMap::default()),
-            (true, false) => Nodes::BySuffix(TextMap::default()),
-            (false, false) => Nodes::ByBoth(TextMap::default()),
+            (_, true) => Nodes::Prefix(TextMap::default()),
+            (true, false) => Nodes::Suffix(TextMap::default()),
+            (false, false) => Nodes::Both(TextMap::default()),
         };
         Self { lowest, prefix: prefix.len(), suffix: suffix.len(), nodes }
     }
@@ -76,9 +76,9 @@ impl Affixed {
 
     pub(super) fn entry(&mut self, prefix: &str, suffix: &str, new: impl FnOnce() -> Node) -> &mut Node {
         let (nodes, text) = match &mut self.nodes {
-            Nodes::ByPrefix(nodes) => (nodes, prefix),
-            Nodes::BySuffix(nodes) => (nodes, suffix),
-            Nodes::ByBoth(nodes) => (nodes.entry(prefix.into()).or_default(), suffix),
+            Nodes::Prefix(nodes) => (nodes, prefix),
+            Nodes::Suffix(nodes) => (nodes, suffix),
+            Nodes::Both(nodes) => (nodes.entry(prefix.into()).or_default(), suffix),
         };
         nodes.entry(text.into()).or_insert_with(new)
     }
@@ -100,9 +100,9 @@ impl Affixed {
 
     fn get(&self, prefix: &str, suffix: &str) -> Option<&Node> {
         match &self.nodes {
-            Nodes::ByPrefix(nodes) => nodes.get(prefix),
-            Nodes::BySuffix(nodes) => nodes.get(suffix),
-            Nodes::ByBoth(nodes) => nodes.get(prefix)?.get(suffix),
+            Nodes::Prefix(nodes) => nodes.get(prefix),
+            Nodes::Suffix(nodes) => nodes.get(suffix),
+            Nodes::Both(nodes) => nodes.get(prefix)?.get(suffix),
         }
     }
 }

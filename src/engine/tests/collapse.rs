@@ -89,7 +89,7 @@ async fn a_reply_that_is_not_storable_releases_those_who_wait_and_is_remembered(
     drop(giving);
     let got = first.got().await;
     assert_eq!((got.body(), got.outcome()), ("yours", Outcome::Miss));
-    assert!(node.get("/private").got().await.is_pass(), "remembered");
+    assert!(matches!(node.get("/private").got().await, Got::Pass(Some("no_store"))), "remembered");
     node.quiet().await;
     tokio::time::advance(Duration::from_secs(61)).await;
     let later = node.get("/private");

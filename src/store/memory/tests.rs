@@ -205,7 +205,7 @@ fn a_sweep_takes_out_the_dead_within_its_budget() {
         memory.put(hash(&key), entry(&key, n, 10), KEEP);
     }
     assert!(!memory.is_sweeping());
-    let dead = |entry: &Entry| entry.fence.position().as_u64() % 10 == 0;
+    let dead = |entry: &Entry| entry.fence.position().as_u64().is_multiple_of(10);
     memory.sweep(500, dead);
     assert_eq!(memory.stats().entries, 950);
     assert!(memory.is_sweeping());
