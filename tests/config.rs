@@ -17,6 +17,7 @@ fn env(name: &str) -> Option<String> {
     match name {
         "LARDER_ADMIN_TOKEN" => Some("open-sesame".into()),
         "PORT" => Some("8081".into()),
+        "PATTERN" => Some("/a/{id}".into()),
         "EMPTY" => Some(String::new()),
         "SECRET" => Some("hunter2 {oops".into()),
         _ => None,

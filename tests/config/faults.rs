@@ -673,3 +673,39 @@ routes:
         ],
     );
 }
+
+#[test]
+fn a_fault_hides_no_other_beside_it() {
+    check(
+        "origin: http://a
+routes:
+  - name: a
+    path: /a/{id}
+    host: a b
+    methods: [get]
+    cache: { tags: [\"{ids}\"] }
+",
+        &[
+            "5:11: routes[0].host: `a b` is not a host; write `shop.example.com`, `*.example.com` or `shop.example.com:8080`",
+            "6:15: routes[0].methods[0]: `get` is no method; write `GET`",
+            "7:21: routes[0].cache.tags[0]: `{ids}` names `{ids}`, which `path` does not capture; did you mean `{id}`?",
+        ],
+    );
+}
+
+#[test]
+fn names_that_were_filled_in_are_not_suggested() {
+    check(
+        "origin: http://a
+routes:
+  - name: r${PORT}
+    path: ${PATTERN}
+    cache: { tags: [\"{idd}\"] }
+    on_write: { purge: [{ route: r8082 }] }
+",
+        &[
+            "5:21: routes[0].cache.tags[0]: `{idd}` names `{idd}`, which `path` does not capture; write `{idd}` in the path, or a text without it here",
+            "6:34: routes[0].on_write.purge[0].route: no route is named `r8082`; write the `name` of a route",
+        ],
+    );
+}

@@ -1,7 +1,8 @@
 //! Values that remember where and how they were written.
 
 use super::{FromYaml, Item};
-use crate::config::fault::{Place, Report};
+use crate::config::fault::{Place, Report, quoted};
+use crate::config::yaml::Key;
 use std::rc::Rc;
 
 /// A value, and what a fault that is found later has to know of it.
@@ -122,11 +123,11 @@ pub(in crate::config) struct Map<T> {
 impl<T: FromYaml> FromYaml for Map<T> {
     fn read(item: &Item<'_>) -> Option<Self> {
         let entries = item.entries("a mapping such as `{ key: value }`")?;
-        let entry = |(key, value): (&super::Key, Item<'_>)| {
+        let entry = |(key, value): (&Key, Item<'_>)| {
             let name = At {
                 value: key.text.clone(),
                 place: item.key_place(key),
-                shown: super::quoted(&key.text).into(),
+                shown: quoted(&key.text).into(),
                 foreign: false,
             };
             (name, value.read())

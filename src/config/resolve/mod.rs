@@ -8,6 +8,7 @@ mod files;
 mod hosts;
 mod listen;
 mod memory;
+mod names;
 mod origins;
 mod region;
 mod routes;

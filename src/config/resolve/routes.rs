@@ -1,64 +1,20 @@
 //! `routes` and `defaults`.
 
 use super::hosts::Hosts;
-use super::write::{self, Captures};
-use super::{Scope, cache, origins};
+use super::names::{Captures, DEFAULT_ROUTE, Names};
+use super::{Scope, cache, origins, write};
 use crate::config::fault::quoted;
 use crate::config::raw::{Cache, CacheChoice, File, Route as RawRoute};
-use crate::config::read::{At, Field, List, nearest};
+use crate::config::read::{At, Field, List};
 use crate::engine::{CacheRule, Route};
 use crate::invalidation::{Mode, WriteRule};
 use crate::key::RegionRule;
 use crate::route::{PathPattern, RoutePattern, Router};
 use http::Method;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// The name of the route of requests that no other matches.
-const DEFAULT: &str = "default";
 
 /// The path of a route that names none.
 const EVERY_PATH: &str = "/**";
-
-/// What routes may refer to.
-pub(super) struct Names<'f> {
-    /// Name → the first route of that name: its place in the list, and the line of the name.
-    routes: BTreeMap<&'f str, (usize, usize)>,
-    /// Whether that is all of them.
-    whole: bool,
-    /// `None` if `origins` cannot be read.
-    origins: Option<BTreeSet<&'f str>>,
-}
-
-impl<'f> Names<'f> {
-    fn of(file: &'f File) -> Self {
-        let routes = file.routes.value();
-        let mut whole = !matches!(file.routes, Field::Faulty) && routes.is_none_or(List::is_whole);
-        let mut names = BTreeMap::new();
-        for (index, route) in routes.into_iter().flat_map(|list| &list.items).enumerate() {
-            match route.value.name.set() {
-                Some(name) => _ = names.entry(name.value.0.as_str()).or_insert((index, name.place.line)),
-                None => whole = false,
-            }
-        }
-        let origins = match &file.origins {
-            Field::Faulty => None,
-            Field::Absent => Some(BTreeSet::new()),
-            Field::Set(map) => Some(map.value.entries.iter().map(|(name, _)| name.value.as_str()).collect()),
-        };
-        Self { routes: names, whole, origins }
-    }
-
-    /// Whether a route may be named so.
-    pub(super) fn has_route(&self, name: &str) -> bool {
-        name == DEFAULT || self.routes.contains_key(name) || !self.whole
-    }
-
-    /// All names of routes.
-    pub(super) fn routes(&self) -> impl Iterator<Item = &'f str> {
-        self.routes.keys().copied().chain([DEFAULT])
-    }
-}
 
 /// All routes, that of unmatched requests last.
 pub(super) fn routes(
@@ -76,18 +32,21 @@ pub(super) fn routes(
     // A route with a faulty pattern has none here; what it would have matched is unknown.
     let mut patterns = Vec::new();
     for at in written {
+        let captures = Captures::of(&at.value.path);
         let pattern = pattern(scope, &at.value, hosts);
-        let captures: Option<Vec<_>> = pattern.as_ref().map(|pattern| pattern.path.names().collect());
-        let cache = rule(scope, at, defaults, captures.as_deref(), region);
-        let on_write = on_write(scope, &at.value, captures.as_deref(), &names);
-        let origin = origin(scope, at.value.origin.set(), &names);
-        let name = at.value.name.value().map_or("", |name| &name.0).into();
         patterns.extend(pattern.clone().map(|pattern| (at, pattern)));
-        routes.push(Route { name, index: routes.len(), pattern, origin, cache, on_write });
+        routes.push(Route {
+            name: at.value.name.value().map_or("", |name| &name.0).into(),
+            index: routes.len(),
+            pattern,
+            origin: origin(scope, at.value.origin.set(), &names),
+            cache: rule(scope, at, defaults, &captures, region),
+            on_write: on_write(scope, &at.value, &captures, &names),
+        });
     }
     check_reachable(scope, &patterns);
     routes.push(Route {
-        name: DEFAULT.into(),
+        name: DEFAULT_ROUTE.into(),
         index: routes.len(),
         pattern: None,
         origin: origins::DEFAULT.into(),
@@ -116,14 +75,13 @@ fn check_unique(scope: &Scope<'_>, routes: &[At<RawRoute>], names: &Names<'_>) {
     for (index, route) in routes.iter().enumerate() {
         let remedy = "write a name for metrics, logs and purges, such as `name: product`";
         let Some(name) = scope.required(&route.value.name, route, "name", remedy) else { continue };
-        let (first, line) = names.routes.get(name.value.0.as_str()).copied().unwrap_or((index, 0));
-        if name.value.0 == DEFAULT {
+        if name.value.0 == DEFAULT_ROUTE {
             name.fault(
                 scope.report,
                 "`default` is the route of requests that no other matches",
                 "choose another name; what that route does is written under `defaults`",
             );
-        } else if first != index {
+        } else if let Some(line) = names.line_of_earlier(&name.value, index) {
             let problem = format!("{} is the name of the route on line {line} already", name.shown);
             name.fault(scope.report, problem, "give every route a name of its own");
         }
@@ -173,14 +131,9 @@ fn methods(scope: &Scope<'_>, at: &At<List<Method>>) -> Option<Vec<Method>> {
 /// The name of the origin, which has to be one.
 fn origin(scope: &Scope<'_>, written: Option<&At<String>>, names: &Names<'_>) -> Arc<str> {
     let Some(at) = written else { return origins::DEFAULT.into() };
-    if let Some(known) = &names.origins
-        && at.value != origins::DEFAULT
-        && !known.contains(at.value.as_str())
-    {
-        let all = known.iter().copied().chain([origins::DEFAULT]);
-        let remedy = match nearest(&at.value, all).filter(|_| !at.foreign) {
+    if names.lacks_origin(&at.value) {
+        let remedy = match names.nearest_origin(at) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None if at.value.contains("://") => "write it under `origins` and its name here".to_owned(),
             None => "add it under `origins`, or write a name from there".to_owned(),
         };
         at.fault(scope.report, format!("no origin is named {}", at.shown), remedy);
@@ -193,7 +146,7 @@ fn rule(
     scope: &Scope<'_>,
     route: &At<RawRoute>,
     defaults: &Field<CacheChoice>,
-    captures: Captures<'_>,
+    captures: &Captures<'_>,
     region: &Field<Arc<RegionRule>>,
 ) -> Option<CacheRule> {
     let own = &route.value.cache;
@@ -241,7 +194,7 @@ fn merged(own: Option<&Field<CacheChoice>>, defaults: &Field<CacheChoice>) -> Op
     }
 }
 
-fn on_write(scope: &Scope<'_>, route: &RawRoute, captures: Captures<'_>, names: &Names<'_>) -> WriteRule {
+fn on_write(scope: &Scope<'_>, route: &RawRoute, captures: &Captures<'_>, names: &Names<'_>) -> WriteRule {
     if let (Some(at), Some(methods)) = (route.on_write.set(), route.methods.value())
         && methods.is_whole()
         && methods.written > 0

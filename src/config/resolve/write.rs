@@ -1,21 +1,17 @@
 //! `on_write`.
 
 use super::Scope;
-use super::routes::Names;
-use crate::config::fault::quoted;
+use super::names::{Captures, Names};
 use crate::config::raw::{OnWrite, Selector};
-use crate::config::read::{At, nearest};
+use crate::config::read::At;
 use crate::config::values::{RouteName, UrlTarget};
 use crate::invalidation::{self, Mode, Template, WriteRule};
-
-/// The names of the captures of a path; `None` if the path is faulty.
-pub(super) type Captures<'a> = Option<&'a [&'a str]>;
 
 /// What a write purges; its own target at least, which need not be said.
 pub(super) fn rule(
     scope: &Scope<'_>,
     written: Option<&OnWrite>,
-    captures: Captures<'_>,
+    captures: &Captures<'_>,
     names: &Names<'_>,
 ) -> WriteRule {
     let Some(OnWrite { purge, soft }) = written else {
@@ -29,7 +25,7 @@ pub(super) fn rule(
 fn resolve(
     scope: &Scope<'_>,
     selector: &Selector,
-    captures: Captures<'_>,
+    captures: &Captures<'_>,
     names: &Names<'_>,
 ) -> invalidation::Selector {
     match selector {
@@ -57,36 +53,24 @@ fn resolve(
 }
 
 fn check_route(scope: &Scope<'_>, at: &At<RouteName>, names: &Names<'_>) {
-    if names.has_route(&at.value.0) {
-        return;
+    if names.lacks_route(&at.value) {
+        let remedy = match names.nearest_route(at) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "write the `name` of a route".to_owned(),
+        };
+        at.fault(scope.report, format!("no route is named {}", at.shown), remedy);
     }
-    let meant = nearest(&at.value.0, names.routes()).filter(|_| !at.foreign);
-    let remedy = meant
-        .map_or_else(|| "write the `name` of a route".to_owned(), |name| format!("did you mean `{name}`?"));
-    at.fault(scope.report, format!("no route is named {}", at.shown), remedy);
 }
 
 /// Reports every name in a template that is no capture of the route's path.
-pub(super) fn check_names(scope: &Scope<'_>, at: &At<&Template>, captures: Captures<'_>) {
-    let Some(captures) = captures else { return };
-    for name in at.value.names().filter(|name| !captures.contains(name)) {
+pub(super) fn check_names(scope: &Scope<'_>, at: &At<&Template>, captures: &Captures<'_>) {
+    for name in at.value.names().filter(|name| captures.lack(name)) {
         if at.foreign {
             let problem = format!("{} names something that `path` does not capture", at.shown);
             at.fault(scope.report, problem, "change what it stands for");
-            continue;
+        } else {
+            let problem = format!("{} names `{{{name}}}`, which `path` does not capture", at.shown);
+            at.fault(scope.report, problem, captures.remedy(name));
         }
-        let remedy = match (nearest(name, captures.iter().copied()), captures) {
-            (Some(meant), _) => format!("did you mean `{{{meant}}}`?"),
-            (None, []) => {
-                format!("write {} in the path, or a text without it here", quoted(&format!("{{{name}}}")))
-            }
-            (None, _) => {
-                let all: Vec<_> = captures.iter().map(|name| format!("`{{{name}}}`")).collect();
-                format!("the captures are {}", all.join(", "))
-            }
-        };
-        let problem =
-            format!("{} names {}, which `path` does not capture", at.shown, quoted(&format!("{{{name}}}")));
-        at.fault(scope.report, problem, remedy);
     }
 }
