@@ -64,6 +64,15 @@ pub(super) enum Verb {
     )]
     Purge(Purge),
 
+    /// Ask whether a Larder that runs is well
+    ///
+    /// Exits with 0 when it is alive, or with --ready when it may take traffic, and prints what is degraded; else with 1. Made for
+    /// probes of containers, which have neither shell nor curl.
+    #[command(
+        after_help = "Examples:\n  larder health\n  larder health --ready\n  larder health --admin 10.0.0.7:9090"
+    )]
+    Health(Health),
+
     /// See it work
     ///
     /// Starts a shop with 200 ms of \"database\" behind it and Larder in front, in this process, sends it some customers, and shows
@@ -138,6 +147,18 @@ pub(super) struct Purge {
 pub(super) enum Wait {
     /// On the node that takes it
     Node,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Health {
+    /// Ask whether it may take traffic, not only whether it is alive
+    #[arg(long)]
+    pub(super) ready: bool,
+    /// The admin listener, as in 127.0.0.1:9090, in place of the configuration's
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) admin: Option<String>,
+    #[command(flatten)]
+    pub(super) file: ConfigFile,
 }
 
 #[derive(Args, Debug)]

@@ -11,6 +11,7 @@ mod configuration;
 mod demo;
 mod explain;
 mod failure;
+mod health;
 mod output;
 mod purge;
 mod run;
@@ -36,6 +37,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check(arguments) => check::check(&arguments),
         Verb::Explain(arguments) => explain::explain(&arguments),
         Verb::Purge(arguments) => purge::purge(&arguments),
+        Verb::Health(arguments) => health::health(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Completions(arguments) => completions::completions(&arguments),
     };

@@ -122,3 +122,19 @@ async fn purge_asks_the_admin_listener_of_the_same_file() {
         assert!(!String::from_utf8_lossy(&all).contains("correct-horse"), "secrets are never printed");
     }
 }
+
+#[tokio::test]
+async fn a_probe_asks_whether_larder_is_well() {
+    let origin = Origin::start().await;
+    let larder = Larder::before(&origin).start();
+    let admin = larder.admin_address().to_string();
+    for (flags, said) in [(vec![], "ok"), (vec!["--ready"], "ready")] {
+        let output = command(&[&["health", "--admin", &admin][..], &flags].concat()).await;
+        assert_eq!(output.status.code(), Some(0), "{output:#?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(said), "{output:#?}");
+    }
+    // The proxy's own listener is somebody else: it passes the question on to an origin that does not know it.
+    let stranger = larder.address().to_string();
+    let output = command(&["health", "--admin", &stranger]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:#?}");
+}

@@ -83,7 +83,7 @@ async fn names_are_followed_where_they_move() {
     let (_origins, addresses) = numbered(3).await;
     let names = Arc::new(Names::default());
     names.set("app", &addresses[..1]);
-    let shop = Shop::with_names(&named(&["app"]), Arc::clone(&names));
+    let shop = Shop::with_names(&named(&["app"]), &names);
     assert_eq!(who(&shop, 0).await, 0);
 
     names.set("app", &addresses[1..]);
@@ -106,7 +106,7 @@ async fn names_are_followed_where_they_move() {
 async fn a_name_that_does_not_resolve_is_an_error_of_each_request() {
     let (_origins, addresses) = numbered(1).await;
     let names = Arc::new(Names::default());
-    let shop = Shop::with_names(&named(&["app"]), Arc::clone(&names));
+    let shop = Shop::with_names(&named(&["app"]), &names);
     assert_eq!(shop.get().await.unwrap_err().as_str(), "no_server");
     let health = shop.origins.health().remove(0);
     assert!(!health.usable());
@@ -122,7 +122,7 @@ async fn a_name_that_does_not_resolve_is_an_error_of_each_request() {
 #[tokio::test(start_paused = true)]
 async fn names_are_looked_up_as_they_age() {
     let names = Arc::new(Names::default());
-    let shop = Shop::with_names(&named(&["app"]), Arc::clone(&names));
+    let shop = Shop::with_names(&named(&["app"]), &names);
     until("the first look-up", || names.asked.load(SeqCst) == 1).await;
     // A name that never resolved is tried every second, one that did every ten.
     tokio::time::advance(Duration::from_secs(1)).await;

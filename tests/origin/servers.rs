@@ -163,7 +163,7 @@ async fn background_tasks_end_with_their_owner() {
     moving.servers = vec![ServerAddress { tls: false, host: "app".to_owned(), port: 80 }];
     let names = Arc::new(Names::default());
 
-    let Shop { origins, clock, .. } = Shop::with_names(&moving, Arc::clone(&names));
+    let Shop { origins, clock, .. } = Shop::with_names(&moving, &names);
     origins.refresh().await;
     origins.shutdown().await;
     // Nobody is left to be asked, and nobody waits for an answer.
@@ -171,7 +171,7 @@ async fn background_tasks_end_with_their_owner() {
     drop(origins);
     assert_eq!(Arc::strong_count(&clock), 1);
 
-    let Shop { origins, clock, .. } = Shop::with_names(&moving, names);
+    let Shop { origins, clock, .. } = Shop::with_names(&moving, &names);
     drop(origins);
     until("the tasks have ended", || Arc::strong_count(&clock) == 1).await;
 }

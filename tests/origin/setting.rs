@@ -83,16 +83,13 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn new(settings: &OriginSettings) -> Self {
-        Self::with_names(settings, Arc::default())
+        Self::with_names(settings, &Arc::default())
     }
 
-    pub(crate) fn with_names(settings: &OriginSettings, names: Arc<Names>) -> Self {
+    pub(crate) fn with_names(settings: &OriginSettings, names: &Arc<Names>) -> Self {
         let (clock, notes) = (Arc::<Hand>::default(), Arc::<Notes>::default());
-        let context = OriginContext {
-            clock: clock.clone(),
-            observer: notes.clone(),
-            resolver: Arc::clone(&names) as _,
-        };
+        let context =
+            OriginContext { clock: clock.clone(), observer: notes.clone(), resolver: Arc::clone(names) as _ };
         let origins = Origins::new(std::slice::from_ref(settings), &context).unwrap();
         Self { origins, clock, notes }
     }

@@ -27,27 +27,27 @@ const POLICIES: [&str; 9] = [
 
 /// One resource.
 #[derive(Clone, Debug)]
-pub struct Page {
-    pub path: String,
-    pub tag: &'static str,
-    pub policy: &'static str,
-    pub varies: bool,
-    pub validates: bool,
+pub(crate) struct Page {
+    pub(crate) path: String,
+    pub(crate) tag: &'static str,
+    pub(crate) policy: &'static str,
+    pub(crate) varies: bool,
+    pub(crate) validates: bool,
     /// Whether its replies announce their length.
-    pub announces: bool,
-    pub length: usize,
+    pub(crate) announces: bool,
+    pub(crate) length: usize,
     /// Percentage of fetches that go wrong.
-    pub flaky: u64,
+    pub(crate) flaky: u64,
     /// The version the origin has.
-    pub version: u64,
+    pub(crate) version: u64,
     /// The version the origin had when the last purge that reaches the page was applied.
-    pub floor: u64,
+    pub(crate) floor: u64,
     /// How many such purges were applied.
-    pub purges: u64,
+    pub(crate) purges: u64,
 }
 
 impl Page {
-    pub fn random(dice: &Dice, number: u64, max_object: usize) -> Self {
+    pub(crate) fn random(dice: &Dice, number: u64, max_object: usize) -> Self {
         let length = match dice.below(10) {
             0 => max_object * 2 + dice.below(1000) as usize,
             1 => 0,
@@ -69,7 +69,7 @@ impl Page {
     }
 
     /// The body of a version: tells what it is, and cannot be mixed with another unnoticed.
-    pub fn body(&self, version: u64, language: &str) -> Vec<u8> {
+    pub(crate) fn body(&self, version: u64, language: &str) -> Vec<u8> {
         let language = if self.varies { language } else { "any" };
         let mut text = format!("{}|{version}|{language}|", self.path).into_bytes();
         let filler = version as u8 ^ self.path.as_bytes()[self.path.len() - 1];
@@ -77,13 +77,13 @@ impl Page {
         text
     }
 
-    pub fn etag(&self, version: u64, language: &str) -> String {
+    pub(crate) fn etag(&self, version: u64, language: &str) -> String {
         let language = if self.varies { language } else { "any" };
         format!("\"{}-{version}-{language}\"", self.path)
     }
 
     /// The version that a body or an entity tag speaks of.
-    pub fn version_in(text: &[u8], separator: u8) -> Option<u64> {
+    pub(crate) fn version_in(text: &[u8], separator: u8) -> Option<u64> {
         std::str::from_utf8(text.split(|byte| *byte == separator).nth(1)?).ok()?.parse().ok()
     }
 
@@ -110,7 +110,7 @@ struct Open(HashMap<(String, String), Vec<u64>>);
 
 /// The origin.
 #[derive(Clone)]
-pub struct Origin {
+pub(crate) struct Origin {
     dice: Dice,
     clock: SystemClock,
     pages: Arc<Mutex<Vec<Page>>>,
@@ -119,13 +119,13 @@ pub struct Origin {
     strict: bool,
     /// Whether some clients of this world have cookies. Requests with and without wait apart: what is stored for the
     /// ones may turn stale, and be asked for again, while the others wait for their first, not yet told to be a variant.
-    pub cookies: bool,
-    pub broken: Arc<Mutex<Vec<String>>>,
-    pub fetches: Arc<Mutex<u64>>,
+    pub(crate) cookies: bool,
+    pub(crate) broken: Arc<Mutex<Vec<String>>>,
+    pub(crate) fetches: Arc<Mutex<u64>>,
 }
 
 impl Origin {
-    pub fn new(dice: &Dice, clock: SystemClock, pages: Vec<Page>, strict: bool) -> Self {
+    pub(crate) fn new(dice: &Dice, clock: SystemClock, pages: Vec<Page>, strict: bool) -> Self {
         Self {
             dice: dice.clone(),
             clock,
@@ -138,16 +138,16 @@ impl Origin {
         }
     }
 
-    pub fn pages(&self) -> MutexGuard<'_, Vec<Page>> {
+    pub(crate) fn pages(&self) -> MutexGuard<'_, Vec<Page>> {
         self.pages.lock().unwrap()
     }
 
-    pub fn page(&self, path: &str) -> Page {
+    pub(crate) fn page(&self, path: &str) -> Page {
         self.pages().iter().find(|page| page.path == path).cloned().expect("a page of this world")
     }
 
     /// A write is committed; returns its version.
-    pub fn commit(&self, path: &str) -> u64 {
+    pub(crate) fn commit(&self, path: &str) -> u64 {
         let mut pages = self.pages();
         let page = pages.iter_mut().find(|page| page.path == path).expect("a page of this world");
         page.version += 1;

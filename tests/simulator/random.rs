@@ -6,14 +6,14 @@ use std::time::Duration;
 
 /// SplitMix64, shared by all parts of a world.
 #[derive(Clone)]
-pub struct Dice(Arc<AtomicU64>);
+pub(crate) struct Dice(Arc<AtomicU64>);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(AtomicU64::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1))))
     }
 
-    pub fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
         let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -21,20 +21,20 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    pub fn below(&self, bound: u64) -> u64 {
+    pub(crate) fn below(&self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    pub fn chance(&self, percent: u64) -> bool {
+    pub(crate) fn chance(&self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    pub fn pick<'a, T>(&self, of: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len() as u64) as usize]
     }
 
     /// Lets others run: not at all, at once, or after up to `most` milliseconds.
-    pub async fn pause(&self, most: u64) {
+    pub(crate) async fn pause(&self, most: u64) {
         match self.below(3) {
             0 => {}
             1 => tokio::task::yield_now().await,

@@ -12,16 +12,16 @@ use std::sync::Arc;
 
 /// What a client asks for.
 #[derive(Clone, Debug)]
-pub struct Visit {
-    pub path: String,
-    pub language: &'static str,
-    pub kind: Kind,
-    pub cookie: bool,
+pub(crate) struct Visit {
+    pub(crate) path: String,
+    pub(crate) language: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) cookie: bool,
 }
 
 /// The kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Plain,
     Head,
     Range,
@@ -30,7 +30,7 @@ pub enum Kind {
 
 /// How it went.
 #[derive(Debug)]
-pub enum Went {
+pub(crate) enum Went {
     Whole(Outcome),
     Passed,
     Failed,
@@ -54,7 +54,7 @@ impl Sink for Received {
     async fn head(&mut self, head: larder::engine::ReplyHead, _bodiless: bool) -> Result<(), SendError> {
         self.status = head.status;
         self.length = head.content_length;
-        head.fields.for_each(|name, value| drop(self.headers.append(name, value)));
+        head.fields.for_each(|name, value| _ = self.headers.append(name, value));
         self.dice.pause(50).await;
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Sink for Received {
 }
 
 impl Visit {
-    pub fn random(dice: &Dice, origin: &Origin) -> Self {
+    pub(crate) fn random(dice: &Dice, origin: &Origin) -> Self {
         let path = dice.pick(&origin.pages()).path.clone();
         let kind =
             *dice.pick(&[Kind::Plain, Kind::Plain, Kind::Plain, Kind::Head, Kind::Range, Kind::Conditional]);
@@ -110,7 +110,7 @@ impl Visit {
     }
 
     /// Asks and reads. What is wrong is said in the error.
-    pub async fn make(
+    pub(crate) async fn make(
         &self,
         engine: &Arc<Engine>,
         route: &Arc<Route>,

@@ -29,19 +29,19 @@ const WRITE_BOUND: Duration = Duration::from_secs(60);
 
 /// What happened, over many worlds.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    pub hits: u64,
-    pub stale: u64,
-    pub revalidated: u64,
-    pub misses: u64,
-    pub collapsed: u64,
-    pub passed: u64,
-    pub failed: u64,
-    pub truncated: u64,
-    pub left: u64,
-    pub cancelled: u64,
-    pub purges: u64,
-    pub fetches: u64,
+pub(crate) struct Counts {
+    pub(crate) hits: u64,
+    pub(crate) stale: u64,
+    pub(crate) revalidated: u64,
+    pub(crate) misses: u64,
+    pub(crate) collapsed: u64,
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) truncated: u64,
+    pub(crate) left: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) purges: u64,
+    pub(crate) fetches: u64,
 }
 
 impl Counts {
@@ -63,7 +63,7 @@ impl Counts {
     }
 
     /// Worlds in which something never happens prove nothing about it.
-    pub fn assert_everything_happened(mut self) {
+    pub(crate) fn assert_everything_happened(mut self) {
         assert!(self.all().into_iter().all(|count| *count > 0), "{self:?}");
     }
 }
@@ -127,7 +127,7 @@ impl Observer for Nobody {
 }
 
 /// A world under way.
-pub struct World {
+pub(crate) struct World {
     dice: Dice,
     clock: SystemClock,
     origin: Origin,
@@ -142,14 +142,14 @@ pub struct World {
 
 impl World {
     /// Runs the world of `seed`; panics when a promise is broken.
-    pub fn run(seed: u64) -> Counts {
+    pub(crate) fn run(seed: u64) -> Counts {
         let (counts, wrong) = Self::live(seed, false);
         assert!(wrong.is_empty(), "LARDER_SEEDS={seed}: {}", wrong.join("\n"));
         counts
     }
 
     /// Runs it with a log that applies late; returns what was found.
-    pub fn run_with_late_log(seed: u64) -> Vec<String> {
+    pub(crate) fn run_with_late_log(seed: u64) -> Vec<String> {
         Self::live(seed, true).1.into_iter().filter(|wrong| wrong.starts_with("stale")).collect()
     }
 
