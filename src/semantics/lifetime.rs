@@ -158,6 +158,7 @@ mod tests {
         check("4.2.3 Date is fast", &[("date", "+100"), ("age", "3")], 0, 3);
         check("4.2.3 Date is none", &[("date", "foo")], 0, 0);
         check("5.1 the first of a list", &[("age", "10, 99")], 0, 10);
+        check("5.1 blanks in a list", &[("age", " 10 , 99")], 0, 10);
         check("5.1 the first line", &[("age", "10"), ("age", "99")], 0, 10);
         check("5.1 garbage", &[("age", "abc")], 0, 0);
         check("5.1 negative", &[("age", "-7")], 0, 0);

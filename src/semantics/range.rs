@@ -77,7 +77,7 @@ pub fn plan_range(request: &HeaderMap, validators: &Validators, length: u64) -> 
     match ranges.as_slice() {
         [] => RangePlan::Unsatisfiable,
         // The end of an empty body: satisfiable (14.1.2), but no `Content-Range` can express it.
-        ranges if ranges.iter().any(|range| range.length() == 0) => RangePlan::Full,
+        _ if length == 0 => RangePlan::Full,
         [_] => ranges.pop().map_or(RangePlan::Full, RangePlan::Single),
         ranges if overlap(ranges) => RangePlan::Full,
         _ => RangePlan::Multiple(ranges),

@@ -79,7 +79,7 @@ mod tests {
         check("cache-groups", &["\"a\", \"b:c\""], &["a", "b:c"]);
         check("cache-groups", &["\"a, b\";x=\"y, z\", \"c\""], &["a, b", "c"]);
         check("cache-groups", &[r#""say \"a\"", "b\\c""#], &["say \"a\"", "b\\c"]);
-        check("cache-groups", &["a;x=1, \"\", ,b"], &["a", "b"]);
+        check("cache-groups", &["a ;x=1, \"\", ,b"], &["a", "b"]);
         check("cache-groups", &["\"a\", \"b"], &["a"]);
     }
 

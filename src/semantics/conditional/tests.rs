@@ -120,6 +120,7 @@ fn preconditions_of_clients() {
     check("13.1.2 list", &strong, &[(inm, "\"b\", \"a\"")], NotModified);
     check("13.1.2 lines", &strong, &[(inm, "\"b\""), (inm, "\"a\"")], NotModified);
     check("13.1.2 *", &bare, &[(inm, "*")], NotModified);
+    check("13.1.2 * and blanks", &bare, &[(inm, "\t* ")], NotModified);
     check("13.1.2 * in a list", &strong, &[(inm, "\"b\", *")], Proceed);
     check("13.1.2 * among lines", &bare, &[(inm, "\"b\""), (inm, "*")], Proceed);
     check("13.1.2 no tag stored", &untagged, &[(inm, "\"a\"")], Proceed);
@@ -166,6 +167,7 @@ fn if_range() {
     check("13.1.5 a later date is not the same", &old, &[AFTER], false);
     check("8.8.2.2 a weak date", &young, &[GMT], false);
     check("13.1.5 a date, but none stored", &strong, &[GMT], false);
+    check("13.1.5 a tag, but none stored", &old, &["\"a\""], false);
     check("13.1.5 neither", &strong, &["a"], false);
 }
 

@@ -51,6 +51,7 @@ fn plans() {
     check("2^64 - 1", "bytes=18446744073709551615-18446744073709551615", 1000, &Unsatisfiable);
     check("empty body", "bytes=0-", 0, &Unsatisfiable);
     check("empty body, its end", "bytes=-5", 0, &Full);
+    check("empty body, its end twice", "bytes=-5,-3", 0, &Full);
 
     check("14.6 two", "bytes=0-1,4-5", 1000, &multiple(&[(0, 2), (4, 6)]));
     check("14.6 in the order asked for", "bytes=4-5, 0-1", 1000, &multiple(&[(4, 6), (0, 2)]));

@@ -380,8 +380,10 @@ fn stale_windows() {
     check("5.2.2.4", "no-cache, stale-while-revalidate=9", false, (0, 0));
     check("override: the rule's first", "stale-while-revalidate=9, s-maxage=60", true, (5, 7));
     let bare = FreshnessRule { override_origin: true, ..ttl(30) };
-    let freshness = Row { rule: bare, ..ok(&[(CC, "stale-while-revalidate=9, no-cache")]) }.assess().unwrap();
-    assert_eq!(freshness.stale_while_revalidate, secs(9), "override: then the origin's");
+    let fields = &[(CC, "stale-while-revalidate=9, stale-if-error=8, no-cache")];
+    let freshness = Row { rule: bare, ..ok(fields) }.assess().unwrap();
+    let windows = (freshness.stale_while_revalidate, freshness.stale_if_error);
+    assert_eq!(windows, (secs(9), secs(8)), "override: then the origin's");
 }
 
 #[test]
