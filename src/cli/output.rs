@@ -3,16 +3,20 @@
 use super::failure::Failure;
 use std::io::{self, ErrorKind, Write};
 
-/// Writes `text` to standard output.
+/// Writes `text` to standard output. That nobody reads it is no failure: whoever read has read enough.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
+    print_while_read(text).map(|_| ())
+}
+
+/// The same, and tells whether anybody still reads.
+pub(super) fn print_while_read(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Whoever read has read enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => {
             Err(Failure::Failed(anyhow::Error::new(error).context("cannot write to standard output")))
         }
-        Ok(()) => Ok(()),
     }
 }
 

@@ -112,7 +112,7 @@ async fn end(length: Option<Duration>) {
     }
 }
 
-/// Keeps the live line up to date.
+/// Keeps the live line up to date, as long as anybody reads it.
 async fn show(scores: &Scores, shop: &Shop, load: bool) -> Result<(), Failure> {
     if !load {
         return std::future::pending().await;
@@ -126,11 +126,14 @@ async fn show(scores: &Scores, shop: &Shop, load: bool) -> Result<(), Failure> {
     loop {
         ticks.tick().await;
         let summary = scores.summary();
-        if terminal {
+        let line = if terminal {
             // Back to the first column, and away with what is left of a longer line.
-            output::print(&format!("\r{}\x1b[K", board::live(&summary, shop.asked())))?;
+            format!("\r{}\x1b[K", board::live(&summary, shop.asked()))
         } else {
-            output::print(&format!("{}\n", board::plain(&summary, shop.asked())))?;
+            format!("{}\n", board::plain(&summary, shop.asked()))
+        };
+        if !output::print_while_read(&line)? {
+            return Ok(());
         }
     }
 }
