@@ -68,6 +68,25 @@ async fn a_reply_that_ends_early_never_looks_whole() {
 }
 
 #[tokio::test]
+async fn a_client_that_knows_no_length_is_reset_when_the_reply_breaks_off() {
+    // To HTTP/1.0 the end of the connection is the end of the body, so an orderly one would make a part look whole.
+    for rules in [RULES, "defaults: { cache: bypass }"] {
+        let origin = Origin::start().await;
+        let larder = Larder::with_origins(&origins(&origin)).rules(rules).start();
+        let gate = Gate::shut();
+        let broken = Reply::ok(pattern(10_000)).chunked().hold_at(5000, &gate).cut_at(6000);
+        origin.on("/x", broken);
+        let mut connection = larder.connect().await;
+        connection.write("GET /x HTTP/1.0\r\nHost: shop.test\r\n\r\n").await;
+        let head = connection.head().await.unwrap();
+        assert_eq!((head.status(), head.fields.get("content-length")), (200, None), "{rules}");
+        assert_eq!(connection.exactly(5000).await, pattern(10_000)[..5000], "{rules}");
+        gate.open();
+        connection.reset_by_peer().await;
+    }
+}
+
+#[tokio::test]
 async fn chunks_that_are_none_never_look_whole() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (name, chunks) in [

@@ -105,6 +105,29 @@ async fn a_user_who_asks_while_an_anonymous_fill_is_under_way_gets_the_own_reply
 }
 
 #[tokio::test]
+async fn a_reply_that_is_for_everybody_with_cookies_is_not_for_those_with_authorization() {
+    let origin = Origin::start().await;
+    let larder = Larder::before(&origin).start();
+    let gate = Gate::shut();
+    let held = gate.clone();
+    // Explicitly fresh, so cookies do not matter; not `public`, so Authorization does (RFC 9111, 3.5).
+    origin.on_request("/x", move |seen| match seen.fields.get("authorization") {
+        Some(user) => Reply::fresh(60, format!("for {user}")),
+        None => Reply::fresh(60, "everybody's").hold_head(&held).hold_at(5, &held),
+    });
+
+    let with_cookie = tokio::spawn(larder.get("/x").header("Cookie", "a=1").send());
+    gate.reached().await;
+    let user = tokio::spawn(larder.get("/x").header("Authorization", "somebody").send());
+    let another = larder.get("/x").header("Authorization", "another").launch().await;
+    gate.open();
+    assert_eq!(user.await.unwrap().text(), "for somebody");
+    assert_eq!(with_cookie.await.unwrap().text(), "everybody's");
+    assert_eq!(larder.get("/x").send().await.text(), "everybody's");
+    drop(another);
+}
+
+#[tokio::test]
 async fn a_fill_for_a_user_is_never_given_to_those_who_wait() {
     let origin = Origin::start().await;
     let larder = Larder::before(&origin).rules(TTL).start();

@@ -115,6 +115,16 @@ impl Connection {
         }
     }
 
+    /// Reads until the peer resets the connection, and fails when it ends in order.
+    pub(crate) async fn reset_by_peer(&mut self) {
+        loop {
+            match within("the peer resets", self.wire.some()).await {
+                Ok(bytes) => assert!(!bytes.is_empty(), "an orderly end"),
+                Err(error) => return assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
+            }
+        }
+    }
+
     /// Waits until the peer closes, and fails when anything comes first.
     pub(crate) async fn closed(&mut self) {
         let last = self.everything().await;
