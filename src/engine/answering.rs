@@ -20,6 +20,7 @@ use crate::semantics::{
 use crate::store::Entry;
 use crate::time::Timestamp;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// How often a request looks again after a flight brought a reply that was not for it: another variant, one that a
 /// purge had reached, a fill that was cancelled. After that it goes alone, so that it always gets an answer.
@@ -192,7 +193,7 @@ impl Engine {
             Seat::Started(reader, ticket) => {
                 let permit = Arc::clone(&self.fills).try_acquire_owned().ok()?;
                 let fill = self.fill(asking, found, key, ticket, permit);
-                self.tasks.spawn(fill.run());
+                self.spawn(fill);
                 Some(Place { reader, started: true, late: false })
             }
         }
@@ -215,7 +216,7 @@ impl Engine {
         let Ok(permit) = Arc::clone(&self.fills).try_acquire_owned() else { return };
         let Some(ticket) = self.flights.refresh(key, || launch(asking)) else { return };
         let fill = self.fill(asking, found, key, ticket, permit);
-        self.tasks.spawn(fill.run());
+        self.spawn(fill);
     }
 
     fn fill(
@@ -247,6 +248,11 @@ impl Engine {
             stored,
             _permit: permit,
         }
+    }
+
+    fn spawn(&self, fill: Fill) {
+        let span = tracing::debug_span!("fill", route = %fill.route.name, path = %fill.path);
+        self.tasks.spawn(fill.run().instrument(span));
     }
 
     /// Waits for a flight's head and takes from it what is for this request.

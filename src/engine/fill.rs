@@ -80,6 +80,7 @@ impl Fill {
     /// Runs to the end of the reply.
     pub(super) async fn run(self) {
         let result = self.fetch().await;
+        tracing::debug!(result, "a fill ended");
         self.engine.observer.fill(&self.route.name, result);
     }
 
@@ -97,18 +98,11 @@ impl Fill {
         // also forbids to revive a stored body by it.
         let fence = self.engine.ledger.fence();
         self.flight().set_fence(fence);
-        let confirmable = self.confirmable();
-        let mut request = self.request.clone();
-        if let Some(entry) = &confirmable {
-            entry.validators.make_conditional(&mut request.headers);
-        }
-        let requested_at = self.engine.clock.now();
-        let reply = match self.engine.fetch.fetch(request).await {
-            Ok(reply) => reply,
+        let (reply, times, confirmed) = match self.ask().await {
+            Ok(answer) => answer,
             Err(error) => return self.fail(FillFailure::Fetch(error)),
         };
-        let times = Times { requested_at, received_at: self.engine.clock.now() };
-        match (reply.status, confirmable) {
+        match (reply.status, confirmed) {
             (StatusCode::NOT_MODIFIED, Some(entry)) => self.confirm(&entry, &reply.headers, fence, times),
             (StatusCode::NOT_MODIFIED, None) => {
                 let unasked = FetchError::Malformed("304 to a request without a condition".to_owned());
@@ -119,6 +113,30 @@ impl Fill {
             }
             _ => self.receive(reply, fence, times).await,
         }
+    }
+
+    /// Asks the origin, on the condition that something changed where a stored reply could be confirmed; returns that
+    /// with the answer. A 304 that speaks of another reply is no answer: the origin is asked once more, without a
+    /// condition (RFC 9111, 4.3.4).
+    async fn ask(&self) -> Result<(Reply, Times, Option<Arc<Entry>>), FetchError> {
+        if let Some(entry) = self.confirmable() {
+            let (reply, times) = self.exchange(Some(&entry)).await?;
+            if reply.status != StatusCode::NOT_MODIFIED || entry.validators.confirmed_by(&reply.headers) {
+                return Ok((reply, times, Some(entry)));
+            }
+        }
+        let (reply, times) = self.exchange(None).await?;
+        Ok((reply, times, None))
+    }
+
+    async fn exchange(&self, confirmable: Option<&Entry>) -> Result<(Reply, Times), FetchError> {
+        let mut request = self.request.clone();
+        if let Some(entry) = confirmable {
+            entry.validators.make_conditional(&mut request.headers);
+        }
+        let requested_at = self.engine.clock.now();
+        let reply = self.engine.fetch.fetch(request).await?;
+        Ok((reply, Times { requested_at, received_at: self.engine.clock.now() }))
     }
 
     /// The stored reply, if a 304 may confirm it: nothing reached it, or a soft purge did and its validator would

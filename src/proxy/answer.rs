@@ -11,6 +11,7 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType, Result};
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// What became of a request that the engine was asked for.
 pub(super) enum Answered {
@@ -47,9 +48,10 @@ pub(super) async fn ask(
     let amend =
         |headers: &mut HeaderMap| Hop::new(&connection, &edge, target.host, header.version).amend(headers);
     let request = request(&header, &target, &amend);
+    let span = tracing::debug_span!("answer", route = %route.name, path = target.path);
     let answer = tokio::select! {
         biased;
-        answer = engine.answer(route, &request) => answer,
+        answer = engine.answer(route, &request).instrument(span) => answer,
         gone = session.read_body_or_idle(true) => {
             let gone = gone.err().unwrap_or_else(|| Error::new(ErrorType::ConnectionClosed));
             return Err(gone.into_down());

@@ -2,6 +2,7 @@
 
 use super::harness::{Got, Node};
 use crate::engine::{Failure, Outcome};
+use crate::invalidation::{Matcher, Mode};
 use crate::origin::FetchError;
 use crate::semantics::{ClientDirectives, FreshnessRule};
 use std::time::Duration;
@@ -48,6 +49,34 @@ async fn a_304_renews_head_and_lifetime_and_keeps_the_body() {
     tokio::time::advance(Duration::from_secs(30)).await;
     assert_eq!(node.get("/page").got().await.outcome(), Outcome::Hit);
     node.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_304_that_speaks_of_another_reply_is_not_believed() {
+    let mut node = Node::new();
+    node.fill("/page", &[("cache-control", "max-age=1"), ("etag", "\"1\"")], "old").await;
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let client = node.get("/page");
+    node.asked().await.reply(304, &[("etag", "\"2\"")], "");
+    let asked = node.asked().await;
+    assert_eq!(asked.field("if-none-match"), None);
+    asked.reply(200, &[("cache-control", "max-age=60"), ("etag", "\"2\"")], "new");
+    assert_eq!(client.got().await.body(), "new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_304_without_tags_leaves_those_of_the_stored_reply() {
+    let mut node = Node::new();
+    let stored = [("cache-control", "max-age=1"), ("etag", "\"1\""), ("surrogate-key", "red")];
+    node.fill("/page", &stored, "old").await;
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let client = node.get("/page");
+    node.asked().await.reply(304, &[("cache-control", "max-age=600"), ("etag", "\"1\"")], "");
+    assert_eq!(client.got().await.outcome(), Outcome::Revalidated);
+    node.purge(Matcher::Tag("red".into()), Mode::Hard).await;
+    let client = node.get("/page");
+    node.asked().await.reply(200, &[("cache-control", "max-age=60")], "new");
+    assert_eq!(client.got().await.body(), "new");
 }
 
 #[tokio::test(start_paused = true)]
