@@ -1,6 +1,6 @@
 //! The rules in force: routes, compiled, with what each says of caching and of writes.
 
-use crate::invalidation::{Template, WriteRule};
+use crate::invalidation::{Template, WriteRule, capture_text};
 use crate::key::{HostAliases, KeyRule};
 use crate::route::{Captures, RoutePattern, Router};
 use crate::semantics::{FreshnessRule, tags_of_reply};
@@ -24,9 +24,10 @@ pub struct CacheRule {
 }
 
 impl CacheRule {
-    /// The tags of a reply stored under this rule: the rule's own, and those the origin gave it.
+    /// The tags of a reply stored under this rule: the rule's own, and those the origin gave it. Captures are read as a
+    /// write reads them, so that `/p/a%20b` and a purge of `p:a b` meet.
     pub(super) fn tags_of(&self, captures: Option<&Captures<'_>>, headers: &HeaderMap) -> Vec<String> {
-        let value = |name: &str| captures.and_then(|captures| captures.get(name));
+        let value = |name: &str| captures.and_then(|captures| captures.get(name)).map(capture_text);
         let own = self.tags.iter().filter_map(|tag| tag.render(value));
         own.chain(tags_of_reply(headers)).collect()
     }

@@ -84,6 +84,19 @@ async fn a_tag_is_purged_wherever_it_stands() {
 }
 
 #[tokio::test]
+async fn a_tag_made_of_an_escaped_path_is_purged_by_what_it_says() {
+    let (_origin, larder) = filled().await;
+    for path in ["/products/a%20b", "/products/%C3%A9"] {
+        larder.get(path).send().await;
+        assert!(larder.get(path).send().await.is_hit(), "{path}");
+    }
+    larder.purge(json!({"tags": ["product:a b", "product:é"]})).await;
+    for path in ["/products/a%20b", "/products/%C3%A9"] {
+        assert!(!larder.get(path).send().await.is_hit(), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_route_is_purged_and_no_other() {
     let products: Vec<_> = URLS.into_iter().filter(|url| url.contains("/products/")).collect();
     check(json!({"routes": ["products"]}), &products).await;
