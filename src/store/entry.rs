@@ -1,10 +1,15 @@
 //! One stored reply.
 
-use super::Head;
 use super::weight::{ARC, SHARED, allocated};
+use super::{Head, gather};
 use crate::invalidation::{Bearings, Checked, Fence};
 use crate::semantics::{Freshness, Validators};
 use bytes::Bytes;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bodies up to this size stand in one allocation with their head. It spares small replies, of which there are many, a
+/// counter and the rounding of an allocation, and to copy so little costs less than to allocate it.
+const TOGETHER: usize = 16 << 10;
 
 /// What an entry is made of.
 #[derive(Debug)]
@@ -30,12 +35,20 @@ pub struct EntryParts {
 pub struct Entry {
     parts: EntryParts,
     checked: Checked,
+    /// When its memory is to be freed, in the time of the memory that keeps it.
+    until: AtomicU64,
 }
 
 impl Entry {
-    /// From its parts.
-    pub fn new(parts: EntryParts) -> Self {
-        Self { parts, checked: Checked::default() }
+    /// From its parts. A small body is copied, to stand beside its head.
+    pub fn new(mut parts: EntryParts) -> Self {
+        if is_small(&parts.body) {
+            let block = parts.head.block();
+            let (length, whole) = (block.len(), gather(&[block.clone(), parts.body]));
+            parts.body = whole.slice(length..);
+            parts.head.set_block(whole.slice(..length));
+        }
+        Self { parts, checked: Checked::default(), until: AtomicU64::default() }
     }
 
     /// Its parts.
@@ -58,11 +71,24 @@ impl Entry {
     pub fn weight(&self) -> u32 {
         let EntryParts { key, head, body, freshness: _, validators, fence: _, bearings } = &self.parts;
         let etag = validators.etag.as_ref().map_or(0, |etag| allocated(etag.len()));
-        let shared = |bytes: &Bytes| if bytes.is_empty() { 0 } else { allocated(bytes.len()) + SHARED };
+        let shared = |length: usize| if length == 0 { 0 } else { allocated(length) + SHARED };
+        let content = match (head.block().len(), body.len()) {
+            (block, length) if is_small(body) => shared(block + length),
+            (block, length) => shared(block) + shared(length),
+        };
         let own = allocated(ARC + size_of::<Self>());
         let heap = allocated(key.len()) + allocated(bearings.heap_size()) + etag;
-        u32::try_from(own + heap + shared(head.block()) + shared(body) + super::memory::SHARE)
-            .unwrap_or(u32::MAX)
+        u32::try_from(own + heap + content + super::memory::SHARE).unwrap_or(u32::MAX)
+    }
+
+    /// When its memory is to be freed.
+    pub(super) fn until(&self) -> u64 {
+        self.until.load(Ordering::Relaxed)
+    }
+
+    /// Sets when its memory is to be freed.
+    pub(super) fn keep_until(&self, until: u64) {
+        self.until.store(until, Ordering::Relaxed);
     }
 }
 
@@ -72,4 +98,9 @@ impl std::ops::Deref for Entry {
     fn deref(&self) -> &EntryParts {
         &self.parts
     }
+}
+
+/// Whether a body stands beside its head.
+fn is_small(body: &Bytes) -> bool {
+    (1..=TOGETHER).contains(&body.len())
 }

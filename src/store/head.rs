@@ -54,6 +54,12 @@ impl Head {
         &self.block
     }
 
+    /// Replaces the block by an equal one.
+    pub(super) fn set_block(&mut self, block: Bytes) {
+        debug_assert_eq!(self.block, block);
+        self.block = block;
+    }
+
     /// The fields in order; values share the block's memory, and so cost no allocation. Names do not, if they are among
     /// those that HTTP registers.
     pub fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + '_ {

@@ -87,8 +87,8 @@ fn too_large_is_refused() {
         assert_eq!(memory.takes(length as u64), expected == Put::Stored);
         assert_eq!(memory.put(hash("a"), entry("a", 1, length), KEEP), expected);
     }
-    let tiny = Memory::new(&MemorySettings { max_size: 500, max_object: 1 << 20 });
-    assert!(tiny.takes(500) && !tiny.takes(501));
+    let tiny = Memory::new(&MemorySettings { max_size: 200, max_object: 1 << 20 });
+    assert!(tiny.takes(200) && !tiny.takes(201));
     assert_eq!(tiny.put(hash("a"), entry("a", 1, 10), KEEP), Put::TooLarge);
 }
 
@@ -165,19 +165,17 @@ fn what_is_over_is_gone() {
 }
 
 #[test]
-fn a_full_tier_keeps_its_bound_and_says_what_it_stored() {
+fn a_full_tier_keeps_its_bound_and_holds_what_it_was_given_last() {
     let memory = memory(1 << 20);
-    let mut refused = 0;
     for n in 0..2000 {
         let key = n.to_string();
-        let put = memory.put(hash(&key), entry(&key, 1, 1000), KEEP);
-        assert_eq!(fence_at(&memory, &key).is_some(), put == Put::Stored, "{n} {put:?}");
-        refused += u64::from(put == Put::Unpopular);
+        assert_eq!(memory.put(hash(&key), entry(&key, 1, 1000), KEEP), Put::Stored);
+        assert_eq!(fence_at(&memory, &key), Some(1), "{n}");
+        assert!(memory.stats().bytes <= 1 << 20);
     }
     let stats = memory.stats();
-    assert!(stats.bytes <= 1 << 20 && stats.entries > 400, "{stats:?}");
+    assert!(stats.entries > 400, "{stats:?}");
     assert_eq!(stats.entries + stats.evictions, 2000);
-    assert!(refused > 0 && stats.evictions >= refused);
 }
 
 #[test]
@@ -228,10 +226,77 @@ fn places_are_used_again() {
     for fence in 0..1000 {
         memory.put(hash("a"), entry("a", fence, 10), KEEP);
     }
-    let mut seen = 0;
-    memory.counts.roll.visit(1000, |_, _| {
-        seen += 1;
-        false
+    assert_eq!(memory.books().queues.len(), 1);
+    for n in 0..1000 {
+        let stored = entry(&n.to_string(), 1, 10);
+        memory.put(hash(&n.to_string()), Arc::clone(&stored), KEEP);
+        memory.remove(&hash(&n.to_string()), &stored);
+    }
+    assert_eq!(memory.books().queues.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_makes_room() {
+    let memory = memory(1 << 20);
+    for n in 0..100 {
+        let keep = Duration::from_secs(if n % 2 == 0 { 10 } else { 1000 });
+        memory.put(hash(&n.to_string()), entry(&n.to_string(), 1, 10), keep);
+    }
+    tokio::time::advance(Duration::from_millis(9_999)).await;
+    assert!((0..100).all(|n| fence_at(&memory, &n.to_string()).is_some()));
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert!((0..100).all(|n| fence_at(&memory, &n.to_string()).is_some() == (n % 2 == 1)));
+    assert_eq!(memory.stats().entries, 100);
+    // Every entry that is stored looks at two others.
+    for n in 100..150 {
+        memory.put(hash(&n.to_string()), entry(&n.to_string(), 1, 10), KEEP);
+    }
+    let stats = memory.stats();
+    assert_eq!((stats.entries, stats.evictions), (100, 50));
+    tokio::time::advance(KEEP).await;
+    memory.maintain();
+    let stats = memory.stats();
+    assert_eq!((stats.bytes, stats.entries, stats.evictions), (0, 0, 150));
+}
+
+#[test]
+fn many_threads_leave_the_books_right() {
+    let memory = memory(1 << 20);
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let memory = &memory;
+            scope.spawn(move || {
+                for n in 0..3000 {
+                    let key = ((n * 7 + thread * 13) % 700).to_string();
+                    match n % 5 {
+                        0 | 1 => {
+                            memory.put(hash(&key), entry(&key, n, 100 * (n as usize % 30)), KEEP);
+                        }
+                        2 => {
+                            memory.put_variants(hash(&key), key.as_bytes(), &names(&["accept"]), KEEP);
+                        }
+                        3 => memory.sweep(10, |entry| entry.fence.position().as_u64().is_multiple_of(11)),
+                        _ => {
+                            if let Some(Slot::Entry(found)) = memory.get(&hash(&key), key.as_bytes()) {
+                                assert_eq!(*found.key, *key.as_bytes());
+                                memory.remove(&hash(&key), &found);
+                            }
+                        }
+                    }
+                }
+            });
+        }
     });
-    assert_eq!((seen, memory.stats().entries), (1, 1));
+    let places = memory.books().queues.len();
+    let addresses: Vec<_> = (0..places).filter_map(|at| memory.books().queues.address(at)).collect();
+    let weigh = |address: &u64| {
+        let shard = memory.index.read(*address);
+        let held = shard.get(address).unwrap();
+        u64::from(held.entry().map_or_else(|| held.marker().unwrap().weight(), |entry| entry.weight()))
+    };
+    let stats = memory.stats();
+    assert_eq!(stats.bytes, addresses.iter().map(weigh).sum::<u64>());
+    assert!(stats.bytes <= 1 << 20);
+    let is_entry = |address: &&u64| memory.index.read(**address)[*address].entry().is_some();
+    assert_eq!(stats.entries, addresses.iter().filter(is_entry).count() as u64);
 }
