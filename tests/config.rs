@@ -11,6 +11,8 @@ mod faults;
 mod files;
 #[path = "config/hostile.rs"]
 mod hostile;
+#[path = "config/second_reader.rs"]
+mod second_reader;
 
 /// The environment of all tests.
 fn env(name: &str) -> Option<String> {
