@@ -5,7 +5,7 @@ ARG RUST=1.95-slim-bookworm
 
 FROM rust:${RUST} AS build
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates cmake gcc libc6-dev make \
+    && apt-get install --yes --no-install-recommends binutils ca-certificates cmake gcc libc6-dev make \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 
@@ -23,10 +23,12 @@ COPY src ./src
 RUN find src -name '*.rs' -exec touch {} + \
     && cargo build --locked --release --bin larder
 
-# The root of the last stage: the binary, the libraries it names, the authorities that origins are verified against,
-# and an empty /etc/larder to mount proxy.yaml in. `ldd` names paths, so this holds on every architecture.
+# The root of the last stage: the binary without its line tables (four fifths of it), the libraries it names, the
+# authorities that origins are verified against, and an empty /etc/larder to mount proxy.yaml in. `ldd` names paths, so
+# this holds on every architecture.
 RUN mkdir -p /root-fs/usr/bin /root-fs/etc/ssl/certs /root-fs/etc/larder \
     && cp target/release/larder /root-fs/usr/bin/ \
+    && strip --strip-debug /root-fs/usr/bin/larder \
     && ldd target/release/larder | grep -o '/[^ ]*' | xargs -I '{}' cp --parents --dereference '{}' /root-fs \
     && cp --dereference /etc/ssl/certs/ca-certificates.crt /root-fs/etc/ssl/certs/ \
     && echo 'larder:x:65532:65532::/:/sbin/nologin' > /root-fs/etc/passwd \
