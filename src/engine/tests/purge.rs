@@ -120,6 +120,28 @@ async fn a_soft_purge_is_not_undone_by_a_weak_validator() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_purge_between_the_look_up_and_the_fence_forbids_a_304() {
+    let mut node = Node::new();
+    node.fill("/page", &[("cache-control", "max-age=1"), ("etag", "\"1\"")], "old").await;
+    tokio::time::advance(Duration::from_secs(2)).await;
+    // In this order: the client finds the stale reply and starts a fill, the purge comes, the fill takes its fence.
+    let client = node.get("/page");
+    let engine = std::sync::Arc::clone(&node.engine);
+    let matcher = Matcher::Path { authority: "shop.example".into(), path: "/page".into() };
+    let purge = crate::invalidation::Invalidation { matcher, mode: Mode::Hard };
+    let purge = tokio::spawn(async move { engine.invalidate(vec![purge]).await });
+    let asked = node.asked().await;
+    purge.await.unwrap().unwrap();
+    assert_eq!(
+        asked.field("if-none-match"),
+        None,
+        "its fence is behind the purge: a 304 would revive what that reached"
+    );
+    asked.reply(200, HOUR, "new");
+    assert_eq!(client.got().await.body(), "new");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stale_reply_that_a_purge_reached_is_not_served_when_the_origin_fails() {
     let mut node = Node::new();
     node.fill("/page", &[("cache-control", "max-age=1, stale-if-error=600")], "old").await;
