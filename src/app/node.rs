@@ -26,6 +26,8 @@ pub(super) struct Node {
     pub(super) uptime: Stopwatch,
     current: CurrentOrigins,
     context: OriginContext,
+    /// What it was started with: what a reload cannot change is still this.
+    started_with: Settings,
     // Held while a reload takes place, so that two of them do not mix.
     settings: Mutex<Settings>,
 }
@@ -61,6 +63,7 @@ impl Node {
             uptime: Stopwatch::start(),
             current,
             context,
+            started_with: settings.clone(),
             settings: Mutex::new(settings),
         }))
     }
@@ -76,7 +79,7 @@ impl Node {
             let _entered = runtime.enter();
             origins(&settings.origins, &self.context)?
         };
-        let reloaded = Reloaded { needs_restart: changes::needing_restart(&current, &settings) };
+        let reloaded = Reloaded { needs_restart: changes::needing_restart(&self.started_with, &settings) };
         self.shared.edge.store(Arc::new(edge(&settings, &self.metrics, Arc::clone(&origins))));
         self.current.0.store(origins);
         self.shared.engine.rules_changed();

@@ -145,7 +145,9 @@ impl Engine {
         if !may_share(&entry.freshness, &asking.rule.freshness, asking.credentials) {
             return Stored::Answer(pass(Forward::Bypass, Some("credentials")));
         }
-        let hit = CacheStatus { hit: true, detail: Some("memory"), ..CacheStatus::default() };
+        // What a soft purge reached has no freshness left, whatever its lifetime says.
+        let ttl = soft.then_some(0);
+        let hit = CacheStatus { hit: true, ttl, detail: Some("memory"), ..CacheStatus::default() };
         let reply = |outcome| match from_entry(entry, asking.request, now, outcome, hit) {
             Some(reply) => Answer::Reply(reply),
             None => pass(Forward::Request, Some("precondition")),

@@ -83,7 +83,8 @@ fn build(
     mut status: CacheStatus,
 ) -> Option<Reply> {
     if let Some(freshness) = what.freshness {
-        status.ttl = Some(seconds_left(freshness, now));
+        let left = seconds_left(freshness, now);
+        status.ttl = Some(status.ttl.map_or(left, |most| left.min(most)));
         status.departure = freshness.departure.map(crate::semantics::Departure::as_str);
     }
     let answer = Shaping { what, request, age: what.born.map(|born| now.since(born).as_secs()), status };
