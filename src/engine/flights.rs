@@ -146,7 +146,10 @@ impl Ticket {
             return;
         }
         let mut shard = self.flights.shard(variant);
-        if shard.get(&variant).is_none_or(|there| there.fence() < self.flight.fence()) {
+        // One that has no fence yet will take a later one.
+        let older =
+            |there: &Arc<Flight>| there.fence().is_some_and(|fence| Some(fence) < self.flight.fence());
+        if shard.get(&variant).is_none_or(older) {
             shard.insert(variant, Arc::clone(&self.flight));
         }
     }
