@@ -336,7 +336,7 @@ impl Engine {
             return Landed::Answer(pass(Forward::Bypass, Some("credentials")));
         }
         self.count_collapsed(asking, started);
-        let status = CacheStatus { stored: started && arrival.is_stored(), ..status };
+        let status = CacheStatus { stored: started, ..status };
         let outcome = if started { Outcome::Miss } else { Outcome::Collapsed };
         let forward = status.fwd.unwrap_or(Forward::Miss);
         let reply = from_arrival(arrival, reader, asking.request, self.clock.now(), outcome, status);

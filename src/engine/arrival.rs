@@ -32,11 +32,6 @@ pub(super) struct Storable {
 }
 
 impl Arrival {
-    /// Whether it is being stored.
-    pub(super) fn is_stored(&self) -> bool {
-        self.storable.is_ok()
-    }
-
     /// How long it is fresh, where that was decided.
     pub(super) fn freshness(&self) -> Option<&Freshness> {
         self.storable.as_ref().ok().map(|storable| &storable.freshness)

@@ -1,7 +1,7 @@
 //! Invalidations: appended in order, repeated where one is not enough.
 
 use super::Engine;
-use crate::invalidation::{Invalidation, LogError, Matcher, Mode, Position};
+use crate::invalidation::{Invalidation, LogError, Matcher, Mode, Position, Verdict};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -138,16 +138,18 @@ impl Engine {
         }
     }
 
-    /// Takes dead entries out of memory, so that they do not push out live ones.
+    /// Takes dead entries out of memory, so that they do not push out live ones. `swept` is the position that the last
+    /// round began with: what was invalidated while it went round is left to the next.
     fn sweep(&self, swept: &mut Position) {
-        let applied = self.ledger.applied();
-        if *swept == applied && !self.memory.is_sweeping() {
-            return;
+        if !self.memory.is_sweeping() {
+            let applied = self.ledger.applied();
+            if *swept == applied {
+                return;
+            }
+            *swept = applied;
         }
-        *swept = applied;
         self.memory.sweep(SWEEP_BUDGET, |entry| {
-            self.ledger.judge_cached(entry.fence, &entry.bearings, entry.checked())
-                == crate::invalidation::Verdict::Dead
+            self.ledger.judge_cached(entry.fence, &entry.bearings, entry.checked()) == Verdict::Dead
         });
     }
 
