@@ -113,8 +113,10 @@ impl Engine {
                 }
                 None => {}
             }
-            let Some(seat) = self.seat(&asking, &found, key, avoid.as_ref()) else {
-                return pass(forward, Some("busy"));
+            let seat = match self.seat(&asking, &found, key, avoid.as_ref()) {
+                Seating::Seated(place) => place,
+                Seating::Overtaken => continue,
+                Seating::Full => return pass(forward, Some("busy")),
             };
             match self.land(&asking, seat, stored, forward, attempt).await {
                 Landed::Answer(answer) => return answer,
@@ -175,14 +177,14 @@ impl Engine {
         Some(Answer::Reply(reply))
     }
 
-    /// A place in a flight for the key, with a fill under way. `None`: too many fills.
+    /// A place in a flight for the key, with a fill under way.
     fn seat(
         self: &Arc<Self>,
         asking: &Asking<'_>,
         found: &Found,
         key: FlightKey,
         avoid: Option<&Arc<Flight>>,
-    ) -> Option<Place> {
+    ) -> Seating {
         let seat = if !asking.rule.collapse {
             self.flights.alone(key, launch(asking))
         } else if let Some(reader) = self.before_variants(asking, found, key) {
@@ -191,12 +193,17 @@ impl Engine {
             self.flights.join(key, &self.ledger, asking.position, avoid, || launch(asking))
         };
         match seat {
-            Seat::Joined { reader, landed } => Some(Place { reader, started: false, late: landed }),
+            Seat::Joined { reader, landed } => Seating::Seated(Place { reader, started: false, late: landed }),
             Seat::Started(reader, ticket) => {
-                let permit = Arc::clone(&self.fills).try_acquire_owned().ok()?;
+                // A fill that ended between the look into memory and the seat has left its reply there. It stores
+                // before it gives up its flight, so a second look, with the flight in hand, cannot miss it.
+                if asking.rule.collapse && found.overtaken_by(&self.lookup(asking.rule, asking.request)) {
+                    return Seating::Overtaken;
+                }
+                let Ok(permit) = Arc::clone(&self.fills).try_acquire_owned() else { return Seating::Full };
                 let fill = self.fill(asking, found, key, ticket, permit);
                 self.spawn(fill);
-                Some(Place { reader, started: true, late: false })
+                Seating::Seated(Place { reader, started: true, late: false })
             }
         }
     }
@@ -361,6 +368,15 @@ impl Engine {
             self.observer.collapsed(&asking.route.name);
         }
     }
+}
+
+/// What comes of asking for a seat.
+enum Seating {
+    Seated(Place),
+    /// Another fill stored a reply since memory was looked at: look again.
+    Overtaken,
+    /// Too many fills are under way.
+    Full,
 }
 
 /// A seat whose flight is being filled.

@@ -31,6 +31,15 @@ impl Found {
             Self::Entry(hash, ..) | Self::NoVariant(hash, _) | Self::Nothing(hash) => *hash,
         }
     }
+
+    /// Whether `later`, another look for the same request, found a reply that was not there before.
+    pub(super) fn overtaken_by(&self, later: &Self) -> bool {
+        match (self, later) {
+            (Self::Entry(_, before, _), Self::Entry(_, now, _)) => !Arc::ptr_eq(before, now),
+            (_, Self::Entry(..)) => true,
+            (_, Self::NoVariant(..) | Self::Nothing(_)) => false,
+        }
+    }
 }
 
 impl Engine {
