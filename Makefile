@@ -40,7 +40,7 @@ tools-lint: tools-build
 	@scripts/need --rust rustfmt clippy
 
 tools-test: tools-build
-	@scripts/need python3=python3
+	@scripts/need python3=python3 redis-server=redis-server redis-cli=redis-tools
 
 tools-bench: tools-build
-	@scripts/need wrk=wrk python3=python3 curl=curl
+	@scripts/need wrk=wrk python3=python3 curl=curl redis-server=redis-server nginx=nginx-light memcached=memcached

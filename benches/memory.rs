@@ -136,6 +136,7 @@ fn entry(n: u64) -> Arc<Entry> {
         body: gather(&[Bytes::from(vec![b'x'; 1024])]),
         freshness,
         validators: Validators::of_reply(&headers, Timestamp::ZERO),
+        validated_at: Timestamp::ZERO,
         fence: Fence::default(),
         bearings: Bearings::of_target("shop.example.com", &format!("/api/v1/products/{n}"), "product"),
     }))

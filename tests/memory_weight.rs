@@ -67,6 +67,7 @@ fn entry(n: usize, length: usize) -> (KeyHash, Arc<Entry>) {
         body: gather(&[Bytes::from_static(&TEXT[..length])]),
         freshness,
         validators: Validators::of_reply(&headers, Timestamp::ZERO),
+        validated_at: Timestamp::ZERO,
         fence: Fence::default(),
         bearings: Bearings::new("shop.example.com", &path, "product", tags.iter().map(String::as_str))
             .unwrap(),

@@ -21,14 +21,14 @@ mod fault;
 mod raw;
 mod read;
 mod resolve;
-mod secret;
+
 mod settings;
 mod units;
 mod values;
 mod yaml;
 
+pub use crate::secret::Secret;
 pub use fault::{Fault, Faults};
-pub use secret::Secret;
 pub use settings::{AdminSettings, ListenSettings, Settings, TlsFiles};
 
 use expand::{Sources, cause};

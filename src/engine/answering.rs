@@ -193,7 +193,9 @@ impl Engine {
             self.flights.join(key, &self.ledger, asking.position, avoid, || launch(asking))
         };
         match seat {
-            Seat::Joined { reader, landed } => Seating::Seated(Place { reader, started: false, late: landed }),
+            Seat::Joined { reader, landed } => {
+                Seating::Seated(Place { reader, started: false, late: landed })
+            }
             Seat::Started(reader, ticket) => {
                 // A fill that ended between the look into memory and the seat has left its reply there. It stores
                 // before it gives up its flight, so a second look, with the flight in hand, cannot miss it.

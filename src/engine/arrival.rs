@@ -14,6 +14,8 @@ pub(super) struct Arrival {
     pub(super) validators: Validators,
     /// Length of the body, where the origin announced it.
     pub(super) length: Option<u64>,
+    /// When the head arrived.
+    pub(super) received_at: Timestamp,
     /// When it was generated, as far as the origin tells.
     pub(super) born: Option<Timestamp>,
     pub(super) storable: Result<Storable, NotStorable>,

@@ -194,6 +194,7 @@ impl Fill {
             head: Head::new(entry.head.status(), &headers),
             body: entry.body.clone(),
             validators: Validators::of_reply(&headers, times.received_at),
+            validated_at: times.received_at,
             freshness,
             fence,
             bearings,
@@ -234,6 +235,7 @@ impl Fill {
             head: Head::new(status, &headers),
             validators: Validators::of_reply(&headers, times.received_at),
             length,
+            received_at: times.received_at,
             born,
             storable,
         });
@@ -388,6 +390,7 @@ impl Fill {
             body: self.flight().gathered(),
             freshness: storable.freshness.clone(),
             validators: arrival.validators.clone(),
+            validated_at: arrival.received_at,
             fence: storable.fence,
             bearings: storable.bearings.clone(),
         }));

@@ -7,6 +7,18 @@ use super::url::{self, BadUrl};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MatcherHash(pub(super) u64);
 
+impl MatcherHash {
+    /// From its number.
+    pub const fn from_u64(value: u64) -> Self {
+        Self(value)
+    }
+
+    /// Its number.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
 /// Which stored replies an invalidation reaches.
 ///
 /// Paths and prefixes are held as written and compared in one form for all spellings (percent-encoding, doubled

@@ -4,6 +4,7 @@ use super::weight::{ARC, SHARED, allocated};
 use super::{Head, gather};
 use crate::invalidation::{Bearings, Checked, Fence};
 use crate::semantics::{Freshness, Validators};
+use crate::time::Timestamp;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,7 +25,9 @@ pub struct EntryParts {
     pub freshness: Freshness,
     /// What it is revalidated by.
     pub validators: Validators,
-    /// The position applied when the origin was asked.
+    /// When the origin gave or confirmed it.
+    pub validated_at: Timestamp,
+    /// What this node had applied when the origin was asked.
     pub fence: Fence,
     /// The matchers that reach it.
     pub bearings: Bearings,
@@ -69,7 +72,8 @@ impl Entry {
 
     /// Bytes it holds, its own and those on the heap, with the allocator's rounding and the cache's own share.
     pub fn weight(&self) -> u32 {
-        let EntryParts { key, head, body, freshness: _, validators, fence: _, bearings } = &self.parts;
+        let EntryParts { key, head, body, freshness: _, validators, validated_at: _, fence: _, bearings } =
+            &self.parts;
         let etag = validators.etag.as_ref().map_or(0, |etag| allocated(etag.len()));
         let shared = |length: usize| if length == 0 { 0 } else { allocated(length) + SHARED };
         let content = match (head.block().len(), body.len()) {

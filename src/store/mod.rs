@@ -4,9 +4,11 @@ mod bytes;
 mod entry;
 mod head;
 mod memory;
+mod remote;
 mod weight;
 
 pub use bytes::gather;
 pub use entry::{Entry, EntryParts};
 pub use head::Head;
 pub use memory::{Memory, MemorySettings, MemoryStats, Put, Slot};
+pub use remote::{Lease, Leased, Looked, Remote, RemoteEntry, RemoteItem};

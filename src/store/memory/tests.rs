@@ -30,6 +30,7 @@ fn entry(key: &str, fence: u64, length: usize) -> Arc<Entry> {
         body: gather(&[Bytes::from(vec![7; length])]),
         freshness,
         validators: Validators::default(),
+        validated_at: Timestamp::ZERO,
         fence: Fence::at(Position::from_u64(fence)),
         bearings: Bearings::of_target("h", key, "r"),
     }))

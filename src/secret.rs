@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Text that must not reach a log, an error or a terminal: its `Debug` says only that there is one.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<str>);
 
 impl Secret {
