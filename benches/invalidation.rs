@@ -141,6 +141,7 @@ fn store(memory: &Memory, n: u64) {
         body: gather(&[Bytes::from_static(b"{}")]),
         freshness,
         validators: Validators::default(),
+        validated_at: Timestamp::ZERO,
         fence: Fence::default(),
         bearings: bearings(n),
     });
