@@ -2,11 +2,15 @@
 //! every byte. All of it listens on 127.0.0.1 with ports the system chooses, and nothing sleeps: a test waits for an
 //! event, and [`within`] turns an event that never comes into a failure that says which one.
 
+#![allow(dead_code, unused_imports, reason = "each binary of tests uses its part of the harness")]
+
 mod client;
 mod gate;
 mod larder;
 mod origin;
 mod process;
+mod redis;
+mod tap;
 mod tls;
 mod wire;
 
@@ -15,6 +19,8 @@ pub(crate) use gate::Gate;
 pub(crate) use larder::Larder;
 pub(crate) use origin::{Document, H2Origin, Origin, Reply, Seen, feed};
 pub(crate) use process::{Process, command};
+pub(crate) use redis::{Cluster, Data, RedisBuilder, RedisServer, Replication, free_port};
+pub(crate) use tap::{Flow, Tap};
 pub(crate) use tls::Authority;
 
 use std::time::Duration;
