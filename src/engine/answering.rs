@@ -11,7 +11,7 @@ use super::memo::Memo;
 use super::reply::{from_arrival, from_entry};
 use super::request::Request;
 use super::rules::{CacheRule, Route};
-use crate::invalidation::{Bearings, Fence, Position, Verdict};
+use crate::invalidation::{Bearings, Fence, Verdict};
 use crate::origin::FetchError;
 use crate::semantics::{
     CacheStatus, Credentials, Decision, Forward, Freshness, RequestDirectives, Revalidate, decide, may_share,
@@ -33,8 +33,8 @@ struct Asking<'a> {
     request: &'a Request<'a>,
     credentials: Credentials,
     directives: Option<RequestDirectives>,
-    /// How far this node had applied the log when the request came. Nothing older than that may answer it.
-    position: Position,
+    /// What this node had applied when the request came. Nothing older than that may answer it.
+    since: Fence,
 }
 
 /// What comes of a stored reply.
@@ -133,7 +133,7 @@ impl Engine {
             request,
             credentials: request.credentials(rule),
             directives: request.directives(rule),
-            position: self.ledger.applied(),
+            since: self.ledger.fence(),
         }
     }
 
@@ -142,8 +142,13 @@ impl Engine {
         let soft = match self.ledger.judge_cached(entry.fence, &entry.bearings, entry.checked()) {
             Verdict::Live => false,
             Verdict::Stale => true,
+            Verdict::Unproven => return Stored::Confirm(Forward::Stale),
             Verdict::Dead => return Stored::Dead,
         };
+        // Nobody knows what was purged since: what is not validated anew may be told to nobody, not even as stale.
+        if !self.ledger.in_sight(entry.validated_at, now) {
+            return Stored::Confirm(Forward::Stale);
+        }
         if !may_share(&entry.freshness, &asking.rule.freshness, asking.credentials) {
             return Stored::Answer(pass(Forward::Bypass, Some("credentials")));
         }
@@ -167,7 +172,7 @@ impl Engine {
     fn stale(&self, asking: &Asking<'_>, entry: &Entry) -> Option<Answer> {
         let now = self.clock.now();
         if !usable_on_error(&entry.freshness, asking.directives.as_ref(), now)
-            || self.ledger.judge(entry.fence, &entry.bearings) == Verdict::Dead
+            || !self.ledger.judge(entry.fence, &entry.bearings).may_serve()
         {
             return None;
         }
@@ -190,7 +195,7 @@ impl Engine {
         } else if let Some(reader) = self.before_variants(asking, found, key) {
             Seat::Joined { reader, landed: false }
         } else {
-            self.flights.join(key, &self.ledger, asking.position, avoid, || launch(asking))
+            self.flights.join(key, &self.ledger, asking.since, avoid, || launch(asking))
         };
         match seat {
             Seat::Joined { reader, landed } => {
@@ -216,7 +221,7 @@ impl Engine {
         let primary = Self::primary_key(asking.rule, asking.request);
         let suits = |flight: &Flight| primary.variant(names, flight.asked()).hash == *hash;
         let before = FlightKey { hash: primary.hash, ..key };
-        self.flights.join_awaited(before, &self.ledger, asking.position, suits)
+        self.flights.join_awaited(before, &self.ledger, asking.since, suits)
     }
 
     fn refresh(self: &Arc<Self>, asking: &Asking<'_>, found: &Found) {
@@ -355,7 +360,7 @@ impl Engine {
     /// Whether what was read behind `fence` may answer this request: it came no later than the fence was taken, or
     /// nothing that reaches the reply was invalidated since.
     fn reaches(&self, asking: &Asking<'_>, started: bool, fence: Fence, bearings: &Bearings) -> bool {
-        started || asking.position <= fence.position() || self.ledger.judge(fence, bearings) != Verdict::Dead
+        started || asking.since <= fence || self.ledger.judge(fence, bearings).may_serve()
     }
 
     fn is_fresh(&self, asking: &Asking<'_>, freshness: Option<&Freshness>) -> bool {

@@ -139,13 +139,13 @@ impl Fill {
         Ok((reply, Times { requested_at, received_at: self.engine.clock.now() }))
     }
 
-    /// The stored reply, if a 304 may confirm it: nothing reached it, or a soft purge did and its validator would
-    /// have told an edit of the same second.
+    /// The stored reply, if a 304 may confirm it: nothing reached it; or a soft purge did, or a purge may have that nobody
+    /// knows of, and its validator would have told an edit of the same second.
     fn confirmable(&self) -> Option<Arc<Entry>> {
         let (_, entry) = self.stored.as_ref()?;
         let usable = match self.engine.ledger.judge(entry.fence, &entry.bearings) {
             Verdict::Live => entry.validators.any(),
-            Verdict::Stale => entry.validators.strong(),
+            Verdict::Stale | Verdict::Unproven => entry.validators.strong(),
             Verdict::Dead => false,
         };
         usable.then(|| Arc::clone(entry))
@@ -154,7 +154,7 @@ impl Fill {
     fn stale_is_better(&self, now: Timestamp) -> bool {
         self.stored.as_ref().is_some_and(|(_, entry)| {
             usable_on_error(&entry.freshness, None, now)
-                && self.engine.ledger.judge(entry.fence, &entry.bearings) != Verdict::Dead
+                && self.engine.ledger.judge(entry.fence, &entry.bearings).may_serve()
         })
     }
 

@@ -1,7 +1,7 @@
 //! The flights of a process: one a key.
 
 use super::flight::{FillFailure, Flight, Landing, Reader};
-use crate::invalidation::{Ledger, Position, Verdict};
+use crate::invalidation::{Fence, Ledger};
 use crate::key::KeyHash;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -55,7 +55,7 @@ impl Flights {
         self: &Arc<Self>,
         key: FlightKey,
         ledger: &Ledger,
-        position: Position,
+        position: Fence,
         avoid: Option<&Arc<Flight>>,
         launch: impl FnOnce() -> Arc<Flight>,
     ) -> Seat {
@@ -78,7 +78,7 @@ impl Flights {
         &self,
         key: FlightKey,
         ledger: &Ledger,
-        position: Position,
+        position: Fence,
         suits: impl FnOnce(&Flight) -> bool,
     ) -> Option<Reader> {
         let shard = self.shard(key);
@@ -124,12 +124,10 @@ impl Flights {
 }
 
 /// Whether a request that came at `position` may be answered from `flight`, as far as its URL tells.
-fn reaches(flight: &Flight, ledger: &Ledger, position: Position) -> bool {
+fn reaches(flight: &Flight, ledger: &Ledger, position: Fence) -> bool {
     match flight.fence() {
         None => true,
-        Some(fence) => {
-            position <= fence.position() || ledger.judge(fence, flight.bearings()) != Verdict::Dead
-        }
+        Some(fence) => position <= fence || ledger.judge(fence, flight.bearings()).may_serve(),
     }
 }
 

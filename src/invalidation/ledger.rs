@@ -1,9 +1,13 @@
 //! What this node knows of the log: recent purges exactly, all others by the table.
 //!
+//! Everything in here is ordered by *stamps*, see [`Fence`]. A record of the log is stamped with its position, or with the
+//! next stamp where that is not later than all stamps before it. So the stamp of a record is never before its position, and
+//! a fence of another node, which is a position, can be compared with stamps: it may look too old, never too new.
+//!
 //! # How reading and writing meet
 //!
 //! Writers take turns ([`Ledger::apply`] holds a mutex); readers take no lock and never wait. A writer first writes
-//! the records and the table, then the marks of the kinds, and last, with `Release`, `latest` and `applied`. A reader
+//! the records and the table, then the marks of the kinds, and last, with `Release`, `latest`, `stamp` and `applied`. A reader
 //! loads `latest` first, with `Acquire`: so whatever position it sees there, it finds all that was recorded up to it.
 //! What it finds beyond that belongs to a purge that is just being applied, and counts early, which is allowed.
 //!
@@ -14,11 +18,18 @@ use super::bearings::Section;
 use super::recent::{Last, Recent};
 use super::sealed::Segment;
 use super::table::Table;
-use super::{Bearings, Checked, Fence, Invalidation, Kind, Matcher, Mode, Position};
+use super::{Bearings, Checked, Fence, Invalidation, Kind, Mode, Position, Purge};
+use crate::time::Timestamp;
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+mod following;
+
+use following::Following;
+pub use following::Localized;
 
 /// Slots of the newest records when nothing was invalidated yet: 24 KiB.
 const FIRST_SLOTS: usize = 1 << 10;
@@ -49,16 +60,24 @@ pub enum Verdict {
     Live,
     /// A soft purge reached it: to be revalidated, servable meanwhile.
     Stale,
+    /// A log that would tell is lost: to be revalidated before it is served.
+    Unproven,
     /// A purge reached it: never to be served again.
     Dead,
 }
 
 impl Verdict {
+    /// Whether it may be served at all: fresh, while it is revalidated, or in place of an error.
+    pub const fn may_serve(self) -> bool {
+        matches!(self, Self::Live | Self::Stale)
+    }
+
     /// The word for logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::Stale => "stale",
+            Self::Unproven => "unproven",
             Self::Dead => "dead",
         }
     }
@@ -79,13 +98,22 @@ pub struct LedgerStats {
 
 /// The invalidations applied on this node.
 pub struct Ledger {
+    /// The position in the log.
     applied: AtomicU64,
-    /// The last position at which anything was invalidated.
+    /// The last stamp given.
+    stamp: AtomicU64,
+    /// The last stamp at which anything was invalidated.
     latest: AtomicU64,
+    /// Entries with an earlier fence are unproven.
+    proven: AtomicU64,
+    /// When the log was last followed, in milliseconds since the epoch.
+    followed: AtomicU64,
+    blind_limit: Duration,
     hard: Side,
     soft: Side,
     view: ArcSwap<View>,
-    writer: Mutex<()>,
+    /// Held by whoever changes anything.
+    writer: Mutex<Following>,
     memory: usize,
     most_slots: usize,
 }
@@ -107,7 +135,8 @@ struct View {
 }
 
 impl Ledger {
-    /// An empty ledger whose applied position is `start`.
+    /// An empty ledger whose applied position is `start`. It counts as following its log at every moment, until
+    /// [`Ledger::cut_off`] says otherwise.
     pub fn new(settings: &LedgerSettings, start: Position) -> Self {
         let LedgerSettings { memory, table_slots } = *settings;
         let view =
@@ -115,11 +144,15 @@ impl Ledger {
         let most_slots = (memory / MEMORY_A_SLOT).clamp(FIRST_SLOTS, MOST_SLOTS);
         Self {
             applied: AtomicU64::new(start.as_u64()),
+            stamp: AtomicU64::new(start.as_u64()),
             latest: AtomicU64::new(0),
+            proven: AtomicU64::new(0),
+            followed: AtomicU64::new(u64::MAX),
+            blind_limit: Duration::ZERO,
             hard: Side::new(table_slots),
             soft: Side::new(table_slots),
             view: ArcSwap::from_pointee(view),
-            writer: Mutex::new(()),
+            writer: Mutex::default(),
             memory,
             most_slots: 1 << most_slots.ilog2(),
         }
@@ -132,33 +165,37 @@ impl Ledger {
 
     /// The fence a fill takes now.
     pub fn fence(&self) -> Fence {
-        Fence::at(self.applied())
+        Fence::from_stamp(self.stamp.load(Ordering::Acquire))
+    }
+
+    /// Whether an entry may count as fresh, as far as that hangs on following the log.
+    pub fn in_sight(&self, validated_at: Timestamp, now: Timestamp) -> bool {
+        let followed = Timestamp::from_millis(self.followed.load(Ordering::Relaxed));
+        now <= followed.max(validated_at).plus(self.blind_limit)
     }
 
     /// Applies what stands at `position`. What is not after [`Ledger::applied`] is known already and ignored, so a
     /// record may be delivered twice. When this returns, every judgement that follows sees it.
     pub fn apply(&self, position: Position, batch: &[Invalidation]) {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = position.as_u64();
-        if position <= self.applied.load(Ordering::Relaxed) {
+        self.apply_purges(position, batch.iter().map(Purge::from));
+    }
+
+    /// As [`Ledger::apply`], of what the log carries.
+    pub fn apply_purges(&self, position: Position, purges: impl IntoIterator<Item = Purge>) {
+        let writer = self.lock();
+        if position <= self.applied() {
             return;
         }
-        for invalidation in batch {
-            self.record(invalidation, position);
-        }
-        for Invalidation { matcher, mode } in batch {
-            self.side(*mode).marks[matcher.kind() as usize].store(position, Ordering::Relaxed);
-        }
-        if !batch.is_empty() {
-            self.latest.store(position, Ordering::Release);
-        }
-        self.applied.store(position, Ordering::Release);
+        let stamp = position.as_u64().max(self.next_stamp());
+        self.record_all(purges, stamp);
+        self.stamp.store(stamp, Ordering::Release);
+        self.applied.store(position.as_u64(), Ordering::Release);
         drop(writer);
     }
 
     /// Whether an entry with this fence and these bearings may be served.
     pub fn judge(&self, fence: Fence, bearings: &Bearings) -> Verdict {
-        let since = fence.position().as_u64();
+        let since = fence.stamp();
         if self.latest.load(Ordering::Acquire) <= since {
             return Verdict::Live;
         }
@@ -172,7 +209,7 @@ impl Ledger {
     pub fn judge_cached(&self, fence: Fence, bearings: &Bearings, checked: &Checked) -> Verdict {
         // Each value of `checked` is true by itself, whichever of several readers wrote last, so no order is needed.
         let known = checked.0.load(Ordering::Relaxed);
-        let (stale, since) = (known & STALE, (known & !STALE).max(fence.position().as_u64()));
+        let (stale, since) = (known & STALE, (known & !STALE).max(fence.stamp()));
         let latest = self.latest.load(Ordering::Acquire);
         let found = if latest <= since { Verdict::Live } else { self.judge_since(since, bearings) };
         let verdict = if found == Verdict::Live && stale != 0 { Verdict::Stale } else { found };
@@ -180,7 +217,7 @@ impl Ledger {
             match verdict {
                 Verdict::Live => checked.0.store(latest, Ordering::Relaxed),
                 Verdict::Stale => checked.0.store(latest | STALE, Ordering::Relaxed),
-                Verdict::Dead => {}
+                Verdict::Unproven | Verdict::Dead => {}
             }
         }
         verdict
@@ -203,16 +240,17 @@ impl Ledger {
         if self.hard.mark(Kind::All) > since {
             return Verdict::Dead;
         }
+        let unproven = since < self.proven.load(Ordering::Relaxed);
         let mut verdict = if self.soft.mark(Kind::All) > since { Verdict::Stale } else { Verdict::Live };
         let view = self.view.load();
         for section in bearings.sections() {
             match self.judge_section(&view, since, &section) {
                 Verdict::Dead => return Verdict::Dead,
                 Verdict::Stale => verdict = Verdict::Stale,
-                Verdict::Live => {}
+                Verdict::Unproven | Verdict::Live => {}
             }
         }
-        verdict
+        if unproven { Verdict::Unproven } else { verdict }
     }
 
     fn judge_section(&self, view: &View, since: u64, section: &Section<'_>) -> Verdict {
@@ -244,15 +282,39 @@ impl Ledger {
         exact.or_later(Last { hard: self.hard.table.last(hash), soft: self.soft.table.last(hash) })
     }
 
-    fn record(&self, Invalidation { matcher, mode }: &Invalidation, position: u64) {
-        if *matcher == Matcher::All {
-            return;
+    fn next_stamp(&self) -> u64 {
+        self.stamp.load(Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// Records `purges` and publishes that; the caller holds the turn.
+    fn record_all(&self, purges: impl IntoIterator<Item = Purge>, stamp: u64) {
+        let mut any = false;
+        let mut kinds = [[false; Kind::EACH.len()]; 2];
+        for Purge { kind, mode, hash } in purges {
+            any = true;
+            kinds[usize::from(mode == Mode::Soft)][kind as usize] = true;
+            if kind != Kind::All {
+                self.record(hash.0, mode, stamp);
+            }
         }
-        let hash = matcher.hash().0;
-        self.side(*mode).table.raise(hash, position);
-        while !self.view.load().recent.raise(hash, *mode, position) {
+        for (kinds, side) in kinds.iter().zip([&self.hard, &self.soft]) {
+            let marks = kinds.iter().zip(&side.marks).filter(|(there, _)| **there);
+            marks.for_each(|(_, mark)| mark.store(stamp, Ordering::Relaxed));
+        }
+        if any {
+            self.latest.store(stamp, Ordering::Release);
+        }
+    }
+
+    fn record(&self, hash: u64, mode: Mode, stamp: u64) {
+        self.side(mode).table.raise(hash, stamp);
+        while !self.view.load().recent.raise(hash, mode, stamp) {
             self.make_room();
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Following> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the newest records more room, or seals them when they have as much as they may.

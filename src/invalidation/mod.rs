@@ -16,12 +16,13 @@ mod template;
 mod url;
 
 pub use bearings::{Bearings, Checked, TooManyTags};
-pub use ledger::{Ledger, LedgerSettings, LedgerStats, Verdict};
+pub use ledger::{Ledger, LedgerSettings, LedgerStats, Localized, Verdict};
 pub use log::{LocalLog, Log, LogError};
 pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};
 pub use plan::{Selector, WriteRule, WriteSeen, plan_write};
 pub use position::{Fence, ParsePositionError, Position};
 pub use purge::Purge;
 pub use shared::{Birth, Epoch, SharedFence, Term};
+pub use table::table_slots;
 pub use template::{Template, TemplateError, capture_text};
 pub use url::BadUrl;

@@ -75,20 +75,30 @@ impl FromStr for Position {
     }
 }
 
-/// The position up to which a node had applied the log when a fill asked the origin.
+/// What a node knew of invalidations when a fill asked the origin: the stamp of the last one applied.
 ///
-/// A type of its own: with several regions, each with its log, a fence becomes a vector of positions.
+/// A stamp orders what *this node* applied, and never falls. It is the position in the log, but for what the log does not
+/// order: a purge that could not be appended yet, and positions that come again after a fail-over. Both get the next stamp,
+/// so whatever is applied later has a later one. To other nodes a fence means nothing; see
+/// [`SharedFence`](super::SharedFence) for what does.
+///
+/// A type of its own: with several regions, each with its log, a fence becomes a vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fence(Position);
+pub struct Fence(u64);
 
 impl Fence {
-    /// The fence of a fill that asks the origin when `position` is applied.
+    /// The fence of a fill that asks the origin when all up to `position` is applied.
     pub const fn at(position: Position) -> Self {
-        Self(position)
+        Self(position.as_u64())
     }
 
-    /// The position applied then.
-    pub const fn position(self) -> Position {
+    /// From its stamp.
+    pub(super) const fn from_stamp(stamp: u64) -> Self {
+        Self(stamp)
+    }
+
+    /// Its stamp.
+    pub const fn stamp(self) -> u64 {
         self.0
     }
 }

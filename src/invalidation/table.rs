@@ -1,5 +1,6 @@
 //! The table behind the exact records: fixed size, however much is invalidated.
 
+use super::MatcherHash;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,9 +30,15 @@ impl Table {
 
     /// Records that what `hash` stands for was invalidated at `position`.
     pub(super) fn raise(&self, hash: u64, position: u64) {
-        for slot in self.slots_of(hash) {
-            let chunk = self.chunks[slot / CHUNK].get_or_init(new_chunk);
-            chunk[slot % CHUNK].fetch_max(position, Ordering::Relaxed);
+        for slot in slots_of(hash, self.mask) {
+            self.raise_slot(slot, position);
+        }
+    }
+
+    /// Raises one slot; one that this table does not have is left.
+    pub(super) fn raise_slot(&self, slot: usize, position: u64) {
+        if let Some(chunk) = self.chunks.get(slot / CHUNK) {
+            chunk.get_or_init(new_chunk)[slot % CHUNK].fetch_max(position, Ordering::Relaxed);
         }
     }
 
@@ -41,7 +48,7 @@ impl Table {
             Some(chunk) => chunk[slot % CHUNK].load(Ordering::Relaxed),
             None => 0,
         };
-        self.slots_of(hash).map(value).min().unwrap_or(0)
+        slots_of(hash, self.mask).map(value).min().unwrap_or(0)
     }
 
     /// Bytes in memory.
@@ -49,12 +56,18 @@ impl Table {
         let chunks = self.chunks.iter().filter(|chunk| chunk.get().is_some()).count();
         size_of_val(&*self.chunks) + chunks * CHUNK * size_of::<AtomicU64>()
     }
+}
 
-    /// Both halves of the hash, stepped: as good as four hashes, since the step is odd and the size a power of two.
-    fn slots_of(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {
-        let (start, step, mask) = (hash, hash >> 32 | 1, self.mask);
-        (0..SLOTS_A_MATCHER).map(move |n| (start.wrapping_add(n.wrapping_mul(step)) & mask) as usize)
-    }
+/// The slots of `hash` in a table of `slots`, a power of two: what a server that keeps such a table raises.
+pub fn table_slots(hash: MatcherHash, slots: usize) -> impl Iterator<Item = usize> {
+    debug_assert!(slots.is_power_of_two());
+    slots_of(hash.0, slots as u64 - 1)
+}
+
+/// Both halves of the hash, stepped: as good as four hashes, since the step is odd and the size a power of two.
+fn slots_of(hash: u64, mask: u64) -> impl Iterator<Item = usize> {
+    let (start, step) = (hash, hash >> 32 | 1);
+    (0..SLOTS_A_MATCHER).map(move |n| (start.wrapping_add(n.wrapping_mul(step)) & mask) as usize)
 }
 
 fn new_chunk() -> Box<[AtomicU64; CHUNK]> {

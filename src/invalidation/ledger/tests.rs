@@ -1,4 +1,5 @@
 use super::*;
+use crate::invalidation::Matcher;
 use std::sync::atomic::AtomicBool;
 
 fn ledger(memory: usize, table_slots: usize) -> Ledger {

@@ -47,7 +47,7 @@ fn names(names: &[&'static str]) -> Vec<HeaderName> {
 /// The fence of the entry that stands under `key`.
 fn fence_at(memory: &Memory, key: &str) -> Option<u64> {
     match memory.get(&hash(key), key.as_bytes())? {
-        Slot::Entry(entry) => Some(entry.fence.position().as_u64()),
+        Slot::Entry(entry) => Some(entry.fence.stamp()),
         Slot::Variants(_) => None,
     }
 }
@@ -204,7 +204,7 @@ fn a_sweep_takes_out_the_dead_within_its_budget() {
         memory.put(hash(&key), entry(&key, n, 10), KEEP);
     }
     assert!(!memory.is_sweeping());
-    let dead = |entry: &Entry| entry.fence.position().as_u64().is_multiple_of(10);
+    let dead = |entry: &Entry| entry.fence.stamp().is_multiple_of(10);
     memory.sweep(500, dead);
     assert_eq!(memory.stats().entries, 950);
     assert!(memory.is_sweeping());
@@ -276,7 +276,7 @@ fn many_threads_leave_the_books_right() {
                         2 => {
                             memory.put_variants(hash(&key), key.as_bytes(), &names(&["accept"]), KEEP);
                         }
-                        3 => memory.sweep(10, |entry| entry.fence.position().as_u64().is_multiple_of(11)),
+                        3 => memory.sweep(10, |entry| entry.fence.stamp().is_multiple_of(11)),
                         _ => {
                             if let Some(Slot::Entry(found)) = memory.get(&hash(&key), key.as_bytes()) {
                                 assert_eq!(*found.key, *key.as_bytes());
