@@ -154,7 +154,7 @@ impl Engine {
     }
 
     async fn append(&self, batch: &[Invalidation]) -> Result<Position, LogError> {
-        let position = self.log.append(batch.to_vec()).await?;
+        let position = self.log.append(batch.to_vec().into()).await?;
         for invalidation in batch {
             self.observer.invalidated(invalidation.matcher.kind());
         }

@@ -1,8 +1,13 @@
 //! How the nodes of a fleet agree on what was invalidated: one log, followed by all, over a port that names no technology.
 
+mod follow;
+mod kept;
+mod log;
+mod queue;
 mod store;
 
+pub use log::{FleetObserver, FleetSettings, FleetStats, SharedLog};
 pub use store::{
-    Append, Appended, Beat, Due, Head, Intent, IntentId, LogStore, MAX_DUE, MAX_PURGES, NODE_TIMEOUT, NodeId,
+    Append, Appended, Beat, Due, Head, Intent, LogStore, MAX_DUE, MAX_PURGES, MAX_READ, NODE_TIMEOUT, NodeId,
     Peer, Record, RecordId, Settle, StoreError, TABLE_CHUNK, TABLE_SLOTS,
 };

@@ -3,8 +3,9 @@
 //! Every call is one attempt with a deadline of its own and may fail in any way: refused, late, taken although it looked
 //! refused. Whoever calls repeats; every call can be repeated without harm.
 
-use crate::invalidation::{Birth, Epoch, Mode, Position, Purge, Term};
+use crate::invalidation::{Birth, Epoch, IntentId, Mode, Position, Purge, Term};
 use async_trait::async_trait;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,15 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u128);
 
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
 /// Names a record, so that it is known again after a fail-over whatever position it had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(pub u128);
-
-/// Names an intent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IntentId(pub u128);
 
 /// The head of the log as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +92,9 @@ pub struct Append {
 /// Purges in one record at most: a script holds up the whole server while it runs, and this many take about a
 /// millisecond.
 pub const MAX_PURGES: usize = 256;
+
+/// Records read at once at most: about 100 KiB, read and applied within a few milliseconds.
+pub const MAX_READ: usize = 1024;
 
 /// What an append brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,14 +183,15 @@ pub enum StoreError {
 #[async_trait]
 pub trait LogStore: Send + Sync + 'static {
     /// Looks at the head. Where there is no log (or parts of it are missing) one is born, and where the server has another
-    /// replication history than the log's term, the next term begins; `seen` as in [`Append::seen`].
-    async fn open(&self, seen: Position) -> Result<Head, StoreError>;
+    /// replication history than the log's term, the next term begins: later than every term known to the caller, who has
+    /// followed `known` last. `seen` as in [`Append::seen`].
+    async fn open(&self, seen: Position, known: Option<Epoch>) -> Result<Head, StoreError>;
 
     /// Appends a record, if the log is in `epoch`.
     async fn append(&self, epoch: Epoch, append: &Append) -> Result<Appended, StoreError>;
 
     /// Waits until there are records after `after`, for `block` at most, and returns the next ones, oldest first. Has a
-    /// connection of its own. No records: there were none when it returned.
+    /// connection of its own. Fewer than [`MAX_READ`]: these were all when it returned.
     async fn read(&self, epoch: Epoch, after: Position, block: Duration) -> Result<Vec<Record>, StoreError>;
 
     /// Part `chunk` of the table of `mode`: [`TABLE_CHUNK`] slots from `chunk * TABLE_CHUNK` on; fewer, or none, where

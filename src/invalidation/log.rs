@@ -4,6 +4,7 @@ use super::{Invalidation, Ledger, Position};
 use crate::time::Clock;
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The log did not take an invalidation.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -13,11 +14,67 @@ pub enum LogError {
     Unavailable(String),
 }
 
-/// Where invalidations get their order. An append has been applied to this node's ledger when it returns.
+/// Names an intent: what will have to be invalidated, recorded where it outlives this process before it is known whether
+/// it will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IntentId(pub u128);
+
+/// What is appended.
+#[derive(Clone, Debug, Default)]
+pub struct Appending {
+    /// What is invalidated.
+    pub batch: Vec<Invalidation>,
+    /// The intent that it was announced by.
+    pub intent: Option<IntentId>,
+    /// It is only feared that it happened, or that it will happen again: the intent stays, to be invalidated once more when
+    /// its time is over.
+    pub in_doubt: bool,
+    /// Somebody waits until every node has applied it.
+    pub urgent: bool,
+}
+
+impl From<Vec<Invalidation>> for Appending {
+    fn from(batch: Vec<Invalidation>) -> Self {
+        Self { batch, ..Self::default() }
+    }
+}
+
+/// How far a node is compared with a position that a client brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It has applied it.
+    Applied,
+    /// No log has handed it out, so it says nothing.
+    Unknown,
+    /// It has not applied it, or cannot tell.
+    Behind,
+}
+
+/// Where invalidations get their order. An append has been applied to this node's ledger when it returns, whatever it
+/// returns.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
-    /// Appends `batch` at one position and returns it. An empty batch appends nothing and returns the position applied.
-    async fn append(&self, batch: Vec<Invalidation>) -> Result<Position, LogError>;
+    /// Appends a batch at one position, or at several following ones, and returns the last. An empty batch appends nothing
+    /// and returns the position applied.
+    ///
+    /// On failure the log appends it later by itself, in the order of the calls; so it does when the caller goes away.
+    async fn append(&self, appending: Appending) -> Result<Position, LogError>;
+
+    /// Records what will be invalidated if a write succeeds. `None`: it could not be recorded in time, or is of no use.
+    async fn intend(&self, _batch: &[Invalidation]) -> Option<IntentId> {
+        None
+    }
+
+    /// Takes an intent back: the write surely did not happen.
+    fn withdraw(&self, _intent: IntentId) {}
+
+    /// Waits a moment for `position` to be applied.
+    async fn reach(&self, position: Position) -> Reach;
+
+    /// Waits, `within` at most, until every node has applied `position`; names those that have not.
+    async fn spread(&self, _position: Position, _within: Duration) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The log of a process on its own: a counter.
@@ -47,8 +104,12 @@ impl LocalLog {
 
 #[async_trait]
 impl Log for LocalLog {
-    async fn append(&self, batch: Vec<Invalidation>) -> Result<Position, LogError> {
+    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Position, LogError> {
         Ok(if batch.is_empty() { self.ledger.applied() } else { self.append_now(&batch) })
+    }
+
+    async fn reach(&self, position: Position) -> Reach {
+        if position <= self.ledger.applied() { Reach::Applied } else { Reach::Unknown }
     }
 }
 
@@ -83,16 +144,16 @@ mod tests {
     async fn an_append_is_applied_when_it_returns() {
         let (ledger, clock, log) = log_at(1000);
         let bearings = Bearings::new("h", "/", "r", ["t"]).unwrap();
-        assert_eq!(log.append(Vec::new()).await.unwrap(), Position::START);
-        let first = log.append(tag("t")).await.unwrap();
+        assert_eq!(log.append(Appending::default()).await.unwrap(), Position::START);
+        let first = log.append(tag("t").into()).await.unwrap();
         assert_eq!(first, Position::at(Timestamp::from_millis(1000)));
         assert_eq!(ledger.applied(), first);
         assert_eq!(ledger.judge(Fence::at(Position::START), &bearings), Verdict::Dead);
         assert_eq!(ledger.judge(Fence::at(first), &bearings), Verdict::Live);
         clock.0.store(900, Ordering::Relaxed);
-        let second = log.append(tag("t")).await.unwrap();
+        let second = log.append(tag("t").into()).await.unwrap();
         assert_eq!(second.as_u64(), first.as_u64() + 1);
-        assert_eq!(log.append(Vec::new()).await.unwrap(), second);
+        assert_eq!(log.append(Appending::default()).await.unwrap(), second);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod url;
 
 pub use bearings::{Bearings, Checked, TooManyTags};
 pub use ledger::{Ledger, LedgerSettings, LedgerStats, Localized, Verdict};
-pub use log::{LocalLog, Log, LogError};
+pub use log::{Appending, IntentId, LocalLog, Log, LogError, Reach};
 pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};
 pub use plan::{Selector, WriteRule, WriteSeen, plan_write};
 pub use position::{Fence, ParsePositionError, Position};

@@ -6,8 +6,8 @@ use crate::reader::{Visit, Went};
 use async_trait::async_trait;
 use larder::engine::{CacheRule, Engine, EngineParts, Observer, Outcome, Route};
 use larder::invalidation::{
-    Invalidation, Kind, Ledger, LedgerSettings, LocalLog, Log, LogError, Matcher, Mode, Position, Template,
-    WriteRule,
+    Appending, Invalidation, Kind, Ledger, LedgerSettings, LocalLog, Log, LogError, Matcher, Mode, Position,
+    Reach, Template, WriteRule,
 };
 use larder::key::{KeyRule, QueryRule};
 use larder::semantics::FreshnessRule;
@@ -85,18 +85,18 @@ struct WatchedLog {
 
 #[async_trait]
 impl Log for WatchedLog {
-    async fn append(&self, batch: Vec<Invalidation>) -> Result<Position, LogError> {
+    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Position, LogError> {
         let reached: Vec<_> =
             batch.iter().filter(|one| one.mode == Mode::Hard).map(|one| one.matcher.clone()).collect();
         let position = if self.late {
             let inner = Arc::clone(&self.inner);
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs(2)).await;
-                inner.append(batch).await
+                inner.append(batch.into()).await
             });
             Position::START
         } else {
-            self.inner.append(batch).await?
+            self.inner.append(batch.into()).await?
         };
         for page in self.origin.pages().iter_mut() {
             if reached.iter().any(|matcher| reaches(matcher, page)) {
@@ -105,6 +105,10 @@ impl Log for WatchedLog {
             }
         }
         Ok(position)
+    }
+
+    async fn reach(&self, position: Position) -> Reach {
+        self.inner.reach(position).await
     }
 }
 

@@ -107,31 +107,32 @@ impl Ledger {
         self.lock().outstanding = 0;
     }
 
-    /// Follows the log in `epoch` from now on; `ends`: where each earlier term ended.
+    /// Follows another log from now on, or a first one; `ends`: where each of its earlier terms ended.
     ///
-    /// In a new term, what this node applied beyond the end of the one it was in may be lost: it goes on from that end.
-    /// Another log proves nothing about what is stored here: all of it has to be revalidated, and what that log has
-    /// invalidated is to be loaded before this node can vouch for anything. The first log a node follows is the same, but
-    /// that nothing is stored.
+    /// It proves nothing about what is stored here: all of that has to be revalidated, and what the log has invalidated is
+    /// to be loaded before this node can vouch for anything.
     pub fn follow(&self, epoch: Epoch, ends: &[Position]) {
         let mut following = self.lock();
-        let before = following.log.take();
-        let mut log = Log { epoch, ends: ends.into(), complete: false };
-        match before {
-            Some(before) if before.epoch.birth == epoch.birth => {
-                let end = log.end_of(before.epoch.term).unwrap_or(Position::from_u64(u64::MAX));
-                self.applied.store(self.applied().min(end).as_u64(), Ordering::Release);
-                log.complete = before.complete;
-            }
-            _ => {
-                let stamp = self.next_stamp();
-                self.proven.store(stamp, Ordering::Relaxed);
-                self.latest.store(stamp, Ordering::Release);
-                self.stamp.store(stamp, Ordering::Release);
-                self.applied.store(0, Ordering::Release);
-            }
-        }
-        following.log = Some(log);
+        let stamp = self.next_stamp();
+        self.proven.store(stamp, Ordering::Relaxed);
+        self.latest.store(stamp, Ordering::Release);
+        self.stamp.store(stamp, Ordering::Release);
+        self.applied.store(0, Ordering::Release);
+        following.log = Some(Log { epoch, ends: ends.into(), complete: false });
+    }
+
+    /// Goes on with the log it follows, in a new term. What was applied beyond the end of the term before may be lost: it
+    /// is applied again from there, if it was not.
+    pub fn go_on(&self, epoch: Epoch, ends: &[Position]) {
+        let mut following = self.lock();
+        let Some(log) = &mut following.log else {
+            drop(following);
+            return self.follow(epoch, ends);
+        };
+        let before = std::mem::replace(&mut log.epoch, epoch);
+        log.ends = ends.into();
+        let end = log.end_of(before.term).unwrap_or(Position::START);
+        self.applied.store(self.applied().min(end).as_u64(), Ordering::Release);
     }
 
     /// Takes over a part of the log's table: what it says of slots from `first` on. What this node has not applied counts as
@@ -275,7 +276,7 @@ mod tests {
         let ledger = following(100);
         ledger.apply_purges(at(300), [purge("lost")]);
         let stored = ledger.fence();
-        ledger.follow(epoch(1, 2), &[at(150)]);
+        ledger.go_on(epoch(1, 2), &[at(150)]);
         assert_eq!(ledger.applied(), at(150));
         assert_eq!(ledger.shared_fence(), Some(fence(1, 2, 150)));
         // The clock of the new server is behind: its positions were given before.

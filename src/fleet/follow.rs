@@ -1,0 +1,247 @@
+//! Following the log: the one task that reads it, appends to it, and says that the node lives.
+
+use super::log::{Beats, SharedLog};
+use super::queue::Item;
+use super::{
+    Append, Appended, Beat, Head, MAX_PURGES, MAX_READ, RecordId, Settle, StoreError, TABLE_CHUNK,
+    TABLE_SLOTS,
+};
+use crate::invalidation::{Epoch, IntentId, Mode};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Between two heartbeats that nobody asked for: a tenth of what makes a node count as gone.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// A read blocks for no longer than this, and than a quarter of the blind limit.
+const LONGEST_BLOCK: Duration = Duration::from_secs(1);
+
+/// How long after a failure the log is tried again: at first, and at most. Jitter comes on top.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is asked of the store next.
+enum Next {
+    Append(Append),
+    Withdraw(IntentId),
+}
+
+/// How the following of the log was interrupted.
+#[derive(Debug)]
+enum Interrupted {
+    /// The server of the log.
+    Store(StoreError),
+    /// Records are missing: the table has them.
+    Gap,
+    /// The server knows less than this node has seen of the same log: it is not the one to follow.
+    Behind,
+}
+
+impl From<StoreError> for Interrupted {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl SharedLog {
+    /// Follows the log. Runs until it is dropped; a process runs one.
+    pub async fn run(self: Arc<Self>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let was = self.clock.now();
+            let interrupted = match self.session().await {
+                Ok(never) => match never {},
+                Err(interrupted) => interrupted,
+            };
+            let lived = self.lock().connected && self.clock.now().since(was) > LONGEST_PAUSE;
+            self.lock().connected = false;
+            match &interrupted {
+                Interrupted::Store(StoreError::Moved) => self.observer.event("moved"),
+                Interrupted::Gap => self.observer.event("gap"),
+                Interrupted::Store(error) => {
+                    self.observer.event("interrupted");
+                    tracing::warn!(%error, "the invalidation log cannot be followed");
+                }
+                Interrupted::Behind => {
+                    self.observer.event("behind");
+                    tracing::warn!("the server of the log knows less of it than this node: not followed");
+                }
+            }
+            pause = if lived { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            let soon = matches!(interrupted, Interrupted::Gap | Interrupted::Store(StoreError::Moved));
+            let base = if soon && lived { Duration::ZERO } else { pause };
+            sleep(base + base.mul_f64(rand::random::<f64>() / 2.0)).await;
+        }
+    }
+
+    /// One time of following, from opening the log to whatever interrupts it.
+    async fn session(&self) -> Result<Infallible, Interrupted> {
+        let (seen, known) = {
+            let state = self.lock();
+            (state.seen, state.followed.as_ref().map(|(epoch, _)| *epoch))
+        };
+        let head = self.store.open(seen, known).await?;
+        let epoch = head.epoch();
+        if known.is_some_and(|known| known.birth == epoch.birth && known.term > epoch.term) {
+            return Err(Interrupted::Behind);
+        }
+        if self.enter(&head) {
+            self.load(&head).await?;
+        }
+        self.lock().connected = true;
+        self.queued.notify_one();
+        tokio::select! {
+            ended = self.tail(epoch) => ended,
+            ended = self.beat(epoch) => ended,
+            ended = self.append_queued(epoch) => ended,
+        }
+    }
+
+    /// Takes over what the log invalidated before, from its table. `head` was read before, so whatever is appended
+    /// meanwhile is read after.
+    async fn load(&self, head: &Head) -> Result<(), Interrupted> {
+        for mode in [Mode::Hard, Mode::Soft] {
+            for chunk in 0..TABLE_SLOTS / TABLE_CHUNK {
+                let slots = self.store.table(head.epoch(), mode, chunk).await?;
+                self.ledger.load_slots(mode, chunk * TABLE_CHUNK, &slots);
+                if slots.len() < TABLE_CHUNK {
+                    break;
+                }
+            }
+        }
+        self.ledger.loaded(head.last, head.all);
+        let mut state = self.lock();
+        state.gap = false;
+        self.settle_up(&state);
+        drop(state);
+        self.applied.send_replace(self.ledger.applied());
+        self.observer.event("loaded");
+        Ok(())
+    }
+
+    /// Reads record after record.
+    async fn tail(&self, epoch: Epoch) -> Result<Infallible, Interrupted> {
+        let block = (self.settings.blind_limit / 4).min(LONGEST_BLOCK);
+        // The first read does not wait: what stands there is to be known before anybody relies on it.
+        let mut wait = Duration::ZERO;
+        loop {
+            let sent = self.clock.now();
+            let records = self.store.read(epoch, self.ledger.applied(), wait).await?;
+            if self.take(&records).is_err() {
+                self.lock().gap = true;
+                return Err(Interrupted::Gap);
+            }
+            if records.len() < MAX_READ {
+                self.ledger.followed(sent);
+                self.append_missing();
+                wait = block;
+            } else {
+                wait = Duration::ZERO;
+            }
+        }
+    }
+
+    /// Appends again what a fail-over lost: the log is read to its end, and it did not turn up.
+    fn append_missing(&self) {
+        let mut state = self.lock();
+        if state.missing.is_empty() {
+            return;
+        }
+        self.observer.event("appended_again");
+        for (_, purges) in std::mem::take(&mut state.missing) {
+            let item = Item { number: 0, purges, settle: None, urgent: false, here: false, done: None };
+            state.queue.push(item);
+        }
+        self.queued.notify_one();
+    }
+
+    /// Says that the node lives, and sweeps what others left.
+    async fn beat(&self, epoch: Epoch) -> Result<Infallible, Interrupted> {
+        loop {
+            self.beats.send_modify(|beats| beats.begun += 1);
+            match self.store.beat(epoch, self.node, self.ledger.applied()).await {
+                Ok(beat) => self.heard(beat),
+                Err(StoreError::Moved) => return Err(StoreError::Moved.into()),
+                // The tail tells whether the log is gone.
+                Err(error) => tracing::debug!(%error, "a heartbeat failed"),
+            }
+            // Those who ask in a row are answered together.
+            sleep(Duration::from_millis(2)).await;
+            let _asked = timeout(BEAT, self.beat_now.notified()).await;
+        }
+    }
+
+    fn heard(&self, Beat { last, peers, due }: Beat) {
+        {
+            let mut state = self.lock();
+            state.seen = state.seen.max(last);
+        }
+        self.beats.send_modify(|beats| {
+            *beats = Beats { begun: beats.begun, ended: beats.begun, last, peers };
+        });
+        for due in due {
+            let settle = if due.last { Settle::Last(due.id) } else { Settle::Sweep(due.id) };
+            self.sweep(settle, due.purges);
+        }
+    }
+
+    /// Appends what is queued, in its order.
+    async fn append_queued(&self, epoch: Epoch) -> Result<Infallible, Interrupted> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let (numbers, asked) = match self.next() {
+                None => {
+                    self.queued.notified().await;
+                    continue;
+                }
+                Some((numbers, Next::Withdraw(intent))) => {
+                    let withdrawn = self.store.withdraw(epoch, intent).await;
+                    (numbers, withdrawn.map(|()| Appended::Swept))
+                }
+                Some((numbers, Next::Append(append))) => (numbers, self.store.append(epoch, &append).await),
+            };
+            match asked {
+                Ok(Appended::At { position, between }) => {
+                    pause = FIRST_PAUSE;
+                    self.appended(&numbers, position, &between);
+                }
+                Ok(Appended::Swept) => {
+                    let mut state = self.lock();
+                    drop(state.queue.remove(&numbers));
+                    self.settle_up(&state);
+                }
+                Err(StoreError::Moved) => return Err(StoreError::Moved.into()),
+                Err(error) => {
+                    tracing::warn!(%error, "a purge could not be appended; it is tried again");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    sleep(pause.mul_f64(1.0 + rand::random::<f64>() / 2.0)).await;
+                }
+            }
+        }
+    }
+
+    /// The next record, made of what waits. It gets a new name with each attempt, since it may hold more than the last one.
+    fn next(&self) -> Option<(Vec<u64>, Next)> {
+        let state = self.lock();
+        let items: Vec<_> = state.queue.front(MAX_PURGES).collect();
+        let first = items.first()?;
+        if first.purges.is_empty() {
+            let Some(Settle::Done(intent)) = first.settle else {
+                unreachable!("only withdrawals purge nothing")
+            };
+            return Some((vec![first.number], Next::Withdraw(intent)));
+        }
+        let numbers = items.iter().map(|item| item.number).collect();
+        let append = Append {
+            id: RecordId(rand::random()),
+            purges: items.iter().flat_map(|item| item.purges.iter().copied()).collect(),
+            after: self.ledger.applied(),
+            seen: state.seen,
+            urgent: items.iter().any(|item| item.urgent),
+            settles: items.iter().filter_map(|item| item.settle).collect(),
+        };
+        Some((numbers, Next::Append(append)))
+    }
+}

@@ -1,0 +1,436 @@
+//! The shared log as one node sees it: appends, and what waits for them.
+
+use super::kept::{Kept, Lost};
+use super::queue::{Item, Queue};
+use super::{Head, Intent, LogStore, MAX_PURGES, NodeId, Peer, Record, RecordId, Settle};
+use crate::invalidation::{
+    Appending, Epoch, IntentId, Invalidation, Ledger, Log, LogError, Position, Purge, Reach,
+};
+use crate::time::Clock;
+use async_trait::async_trait;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::{Instant, timeout};
+
+/// How long a request that brought a position waits for it. The log is usually some milliseconds behind; what takes longer
+/// than this costs less at the origin.
+const REACH: Duration = Duration::from_millis(250);
+
+/// How a node follows the shared log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FleetSettings {
+    /// How long an entry counts as fresh while the log cannot be followed.
+    pub blind_limit: Duration,
+    /// How long an append is waited for.
+    pub timeout: Duration,
+    /// The longest that a write may take: an intent is purged in any case when it is over.
+    pub write_bound: Duration,
+}
+
+/// What a node tells of following the log; `observe` turns it into metrics.
+pub trait FleetObserver: Send + Sync + 'static {
+    /// A new term, another log, a gap, a table loaded, a purge made for a node that died, …: one of a few fixed words.
+    fn event(&self, what: &'static str);
+}
+
+impl FleetObserver for () {
+    fn event(&self, _what: &'static str) {}
+}
+
+/// Figures of a node's place in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FleetStats {
+    /// The log cannot be followed, for longer than freshness may last without it; or what it invalidated before is not known
+    /// yet.
+    pub blind: bool,
+    /// How long ago the log was last followed.
+    pub lag: Duration,
+    /// Purges that wait to be appended.
+    pub queued: usize,
+    /// Nodes that live, this one too, as far as it knows.
+    pub nodes: usize,
+}
+
+/// The log that a whole fleet shares, as one of its nodes follows it.
+///
+/// [`SharedLog::run`] does the following; without it nothing is appended and the node stays blind.
+pub struct SharedLog {
+    pub(super) store: Arc<dyn LogStore>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) observer: Arc<dyn FleetObserver>,
+    pub(super) node: NodeId,
+    pub(super) settings: FleetSettings,
+    pub(super) state: Mutex<State>,
+    /// Something is to be appended.
+    pub(super) queued: Notify,
+    /// Somebody wants a heartbeat now.
+    pub(super) beat_now: Notify,
+    pub(super) applied: watch::Sender<Position>,
+    pub(super) beats: watch::Sender<Beats>,
+}
+
+/// What the node knows beside its ledger.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The log it follows, and where its earlier terms ended.
+    pub(super) followed: Option<(Epoch, Vec<Position>)>,
+    /// Whether it can be asked, as far as is known.
+    pub(super) connected: bool,
+    /// The highest position ever seen.
+    pub(super) seen: Position,
+    pub(super) kept: Kept,
+    /// What a fail-over may have lost, until it turns up or the log is read to its end.
+    pub(super) missing: Vec<(RecordId, Arc<[Purge]>)>,
+    pub(super) queue: Queue,
+    /// Own records stand in the log up to here, some of them beyond a gap.
+    own: Position,
+    /// The log's table has to be loaded.
+    pub(super) gap: bool,
+}
+
+/// What heartbeats brought.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Beats {
+    /// Heartbeats begun, …
+    pub(super) begun: u64,
+    /// … and the last of them that came back.
+    pub(super) ended: u64,
+    pub(super) last: Position,
+    pub(super) peers: Vec<Peer>,
+}
+
+/// A record is missing before the one that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gap;
+
+impl SharedLog {
+    /// A node that follows the log in `store`. `ledger` has to be one that is [cut off](Ledger::cut_off).
+    pub fn new(
+        store: Arc<dyn LogStore>,
+        ledger: Arc<Ledger>,
+        clock: Arc<dyn Clock>,
+        settings: FleetSettings,
+        observer: Arc<dyn FleetObserver>,
+        node: NodeId,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            ledger,
+            clock,
+            observer,
+            node,
+            settings,
+            state: Mutex::default(),
+            queued: Notify::new(),
+            beat_now: Notify::new(),
+            applied: watch::Sender::default(),
+            beats: watch::Sender::default(),
+        })
+    }
+
+    /// Figures for metrics and `/readyz`.
+    pub fn stats(&self) -> FleetStats {
+        let lag = self.clock.now().since(self.ledger.followed_at());
+        FleetStats {
+            blind: lag > self.settings.blind_limit || self.ledger.shared_fence().is_none(),
+            lag,
+            queued: self.lock().queue.len(),
+            nodes: self.beats.borrow().peers.len(),
+        }
+    }
+
+    /// Waits until nothing is left to be appended, `within` at most; then takes leave of the others.
+    pub async fn leave(&self, within: Duration) {
+        let flushed = async {
+            while self.lock().queue.len() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if timeout(within, flushed).await.is_err() {
+            tracing::error!(left = self.lock().queue.len(), "purges could not be appended before the end");
+        }
+        // A node that says nothing is taken for dead a little later.
+        let _late = timeout(self.settings.timeout, self.store.leave(self.node)).await;
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes up the log as it stands now. Returns whether its table has to be loaded.
+    pub(super) fn enter(&self, head: &Head) -> bool {
+        let epoch = head.epoch();
+        let mut state = self.lock();
+        state.seen = state.seen.max(head.last);
+        let before = state.followed.replace((epoch, head.ends.clone()));
+        match before {
+            Some((before, ends)) if before == epoch && ends == head.ends => {}
+            Some((before, ends))
+                if before.birth == epoch.birth
+                    && head.ends.len() > ends.len()
+                    && head.ends.starts_with(&ends) =>
+            {
+                self.ledger.go_on(epoch, &head.ends);
+                let end = head.ends[ends.len()];
+                self.lost(&mut state, end);
+                self.observer.event("term");
+                tracing::warn!(term = epoch.term.0, %end, "the log went on in a new term, after a fail-over");
+            }
+            before => {
+                if before.is_some() {
+                    self.observer.event("birth");
+                    tracing::warn!(birth = %epoch.birth, "the log is another one: what is stored has to be revalidated");
+                }
+                self.ledger.follow(epoch, &head.ends);
+                state.kept.clear();
+                state.missing.clear();
+            }
+        }
+        state.gap || self.ledger.shared_fence().is_none()
+    }
+
+    /// Notes what was applied beyond `end`, where a term ended.
+    fn lost(&self, state: &mut State, end: Position) {
+        match state.kept.beyond(end) {
+            Lost::Records(records) => state.missing.extend(records),
+            Lost::Everything => {
+                tracing::error!(%end, "a fail-over lost more than is remembered: everything is purged");
+                self.observer.event("everything");
+                state.queue.push(Item {
+                    number: 0,
+                    purges: Arc::from([Purge::everything()]),
+                    settle: None,
+                    urgent: false,
+                    here: false,
+                    done: None,
+                });
+            }
+        }
+    }
+
+    /// Applies records of the log, in their order; what is known already is passed over.
+    pub(super) fn take(&self, records: &[Record]) -> Result<(), Gap> {
+        let mut state = self.lock();
+        let mut gap = Ok(());
+        for record in records {
+            state.seen = state.seen.max(record.position);
+            let applied = self.ledger.applied();
+            if record.position <= applied {
+                continue;
+            }
+            if record.previous > applied {
+                gap = Err(Gap);
+                break;
+            }
+            self.ledger.apply_purges(record.position, record.purges.iter().copied());
+            state.missing.retain(|(id, _)| *id != record.id);
+            state.kept.push(record);
+            if record.urgent {
+                self.beat_now.notify_one();
+            }
+        }
+        self.settle_up(&state);
+        drop(state);
+        self.applied.send_replace(self.ledger.applied());
+        gap
+    }
+
+    /// When all of this node's own purges are applied from the log, fences of others cover them.
+    pub(super) fn settle_up(&self, state: &State) {
+        if !state.queue.any_here() && state.own <= self.ledger.applied() {
+            self.ledger.appended();
+        }
+    }
+
+    /// What was appended at `position`, with what came before it.
+    pub(super) fn appended(&self, numbers: &[u64], position: Position, between: &[Record]) {
+        // What is missing between comes by the tail; it notices a gap itself.
+        let whole = self.take(between).is_ok() && self.ledger.applied() >= position;
+        let mut state = self.lock();
+        state.seen = state.seen.max(position);
+        state.own = state.own.max(position);
+        let items = state.queue.remove(numbers);
+        if !whole {
+            let late = items.iter().filter(|item| !item.here);
+            self.ledger.apply_here(late.flat_map(|item| item.purges.iter().copied()), true);
+        }
+        self.settle_up(&state);
+        drop(state);
+        for done in items.into_iter().filter_map(|item| item.done) {
+            // Whoever asked may be gone.
+            let _gone = done.send(position);
+        }
+    }
+
+    /// Queues purges for a sweep, unless that is under way.
+    pub(super) fn sweep(&self, settle: Settle, purges: Arc<[Purge]>) {
+        let mut state = self.lock();
+        if !state.queue.settles(settle) {
+            let item =
+                Item { number: 0, purges, settle: Some(settle), urgent: false, here: false, done: None };
+            state.queue.push(item);
+            self.queued.notify_one();
+        }
+    }
+
+    fn push(&self, appending: Appending) -> Result<(Vec<u64>, oneshot::Receiver<Position>), LogError> {
+        let Appending { batch, intent, in_doubt, urgent } = appending;
+        let purges: Arc<[Purge]> = batch.iter().map(Purge::from).collect();
+        let settle = intent.map(|id| if in_doubt { Settle::Sweep(id) } else { Settle::Done(id) });
+        let (done, appended) = oneshot::channel();
+        let mut state = self.lock();
+        // Without a connection there is nothing to wait for.
+        let here = !state.connected;
+        if here {
+            self.ledger.apply_here(purges.iter().copied(), true);
+        }
+        let mut parts = purges.chunks(MAX_PURGES).peekable();
+        let (mut done, mut numbers) = (Some(done), Vec::new());
+        while let Some(part) = parts.next() {
+            // Who waits is told when the last part stands there, and until then the intent does.
+            let last = parts.peek().is_none();
+            numbers.push(state.queue.push(Item {
+                number: 0,
+                purges: part.into(),
+                settle: settle.filter(|_| last),
+                urgent,
+                here,
+                done: done.take_if(|_| last && !here),
+            }));
+        }
+        drop(state);
+        self.queued.notify_one();
+        if here { Err(away()) } else { Ok((numbers, appended)) }
+    }
+
+    /// Applies here what could not be appended in time.
+    fn give_up(&self, numbers: &[u64]) {
+        let mut state = self.lock();
+        for number in numbers {
+            if let Some(item) = state.queue.get_mut(*number)
+                && !item.here
+            {
+                item.here = true;
+                self.ledger.apply_here(item.purges.iter().copied(), true);
+            }
+        }
+    }
+}
+
+fn away() -> LogError {
+    LogError::Unavailable(
+        "it cannot be reached; the purge applies to this node and is appended later".to_owned(),
+    )
+}
+
+#[async_trait]
+impl Log for SharedLog {
+    async fn append(&self, appending: Appending) -> Result<Position, LogError> {
+        if appending.batch.is_empty() {
+            return Ok(self.ledger.applied());
+        }
+        let (numbers, mut appended) = self.push(appending)?;
+        match timeout(self.settings.timeout, &mut appended).await {
+            Ok(Ok(position)) => Ok(position),
+            // Swept by another node, or part of what was widened: it is in the queue no more, or covered by all of it.
+            Ok(Err(_)) => Err(away()),
+            Err(_) => {
+                self.give_up(&numbers);
+                appended.try_recv().map_err(|_| away())
+            }
+        }
+    }
+
+    async fn intend(&self, batch: &[Invalidation]) -> Option<IntentId> {
+        let epoch = {
+            let state = self.lock();
+            state.followed.as_ref().filter(|_| state.connected)?.0
+        };
+        let id = IntentId(rand::random());
+        let intent = Intent {
+            id,
+            node: Some(self.node),
+            purges: batch.iter().map(Purge::from).collect(),
+            within: self.settings.write_bound,
+        };
+        let recorded = timeout(self.settings.timeout, self.store.intend(epoch, &intent)).await;
+        matches!(recorded, Ok(Ok(()))).then_some(id)
+    }
+
+    fn withdraw(&self, intent: IntentId) {
+        let settle = Some(Settle::Done(intent));
+        let item = Item { number: 0, purges: Arc::from([]), settle, urgent: false, here: false, done: None };
+        self.lock().queue.push(item);
+        self.queued.notify_one();
+    }
+
+    async fn reach(&self, position: Position) -> Reach {
+        if position <= self.ledger.applied() {
+            return Reach::Applied;
+        }
+        if !self.lock().connected {
+            return Reach::Behind;
+        }
+        let mut applied = self.applied.subscribe();
+        let mut beats = self.beats.subscribe();
+        // Only a heartbeat that begins from now on can tell that the position was never handed out.
+        let begun = beats.borrow().begun;
+        self.beat_now.notify_one();
+        let told = async {
+            let beat = beats.wait_for(|beats| beats.ended > begun || beats.last >= position).await;
+            let unknown = beat.is_ok_and(|beat| beat.last < position);
+            if !unknown {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            reached = timeout(REACH, applied.wait_for(|applied| *applied >= position)) => match reached {
+                Ok(Ok(_)) => Reach::Applied,
+                _ => Reach::Behind,
+            },
+            () = told => Reach::Unknown,
+        }
+    }
+
+    async fn spread(&self, position: Position, within: Duration) -> Vec<String> {
+        let deadline = Instant::now() + within;
+        let mut beats = self.beats.subscribe();
+        loop {
+            let (begun, seen) = {
+                let beats = beats.borrow_and_update();
+                (beats.begun, beats.peers.clone())
+            };
+            self.beat_now.notify_one();
+            let newer = beats.wait_for(|beats| beats.ended > begun);
+            let peers = match tokio::time::timeout_at(deadline, newer).await {
+                Ok(Ok(beats)) => beats.peers.clone(),
+                _ => return behind(&seen, position, self.node),
+            };
+            let behind = behind(&peers, position, self.node);
+            if behind.is_empty() {
+                return behind;
+            }
+        }
+    }
+}
+
+/// Those that have not applied `position`.
+fn behind(peers: &[Peer], position: Position, own: NodeId) -> Vec<String> {
+    if peers.is_empty() {
+        return vec![own.to_string()];
+    }
+    peers.iter().filter(|peer| peer.applied < position).map(|peer| peer.node.to_string()).collect()
+}
+
+impl fmt::Debug for SharedLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedLog")
+            .field("node", &self.node)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

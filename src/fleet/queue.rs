@@ -1,0 +1,155 @@
+//! What a node still has to append, in its order.
+
+use super::Settle;
+use crate::invalidation::{Position, Purge};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Purges that wait at most. Beyond it one that reaches everything takes the place of all: too much rather than too little.
+const MAX_QUEUED: usize = 1 << 16;
+
+/// One thing to be appended.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// To find it again.
+    pub(super) number: u64,
+    pub(super) purges: Arc<[Purge]>,
+    pub(super) settle: Option<Settle>,
+    pub(super) urgent: bool,
+    /// Applied on this node already, before its turn.
+    pub(super) here: bool,
+    /// Told the position.
+    pub(super) done: Option<oneshot::Sender<Position>>,
+}
+
+/// What a node still has to append.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    items: VecDeque<Item>,
+    next: u64,
+}
+
+impl Queue {
+    /// Puts an item behind all others; returns its number.
+    pub(super) fn push(&mut self, mut item: Item) -> u64 {
+        self.next += 1;
+        item.number = self.next;
+        self.items.push_back(item);
+        if self.items.iter().map(|item| item.purges.len().max(1)).sum::<usize>() > MAX_QUEUED {
+            self.widen();
+        }
+        self.next
+    }
+
+    /// As many of the first items as go into one record of `limit` purges; at least one, if there is any.
+    pub(super) fn front(&self, limit: usize) -> impl Iterator<Item = &Item> {
+        let mut room = limit;
+        let mut first = true;
+        self.items.iter().take_while(move |item| {
+            // Whoever sweeps an intent may be told that another was faster: then nothing else may hang on it.
+            let sweeps = matches!(item.settle, Some(Settle::Sweep(_) | Settle::Last(_)));
+            let alone = sweeps || item.purges.is_empty();
+            let fits = first || (!alone && item.purges.len() <= room);
+            room = if alone { 0 } else { room.saturating_sub(item.purges.len()) };
+            first = false;
+            fits
+        })
+    }
+
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut Item> {
+        self.items.iter_mut().find(|item| item.number == number)
+    }
+
+    /// Takes out what was appended.
+    pub(super) fn remove(&mut self, numbers: &[u64]) -> Vec<Item> {
+        let mut removed = Vec::with_capacity(numbers.len());
+        // They stand in front, unless the queue was widened meanwhile.
+        for number in numbers {
+            if let Some(at) = self.items.iter().take(numbers.len()).position(|item| item.number == *number) {
+                removed.extend(self.items.remove(at));
+            }
+        }
+        removed
+    }
+
+    /// Whether an intent is being answered already.
+    pub(super) fn settles(&self, settle: Settle) -> bool {
+        self.items.iter().any(|item| item.settle == Some(settle))
+    }
+
+    /// Whether anything in it is applied here and not yet in the log.
+    pub(super) fn any_here(&self) -> bool {
+        self.items.iter().any(|item| item.here)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Replaces everything by a purge of everything. Those who wait are told when it is appended, as it covers theirs.
+    fn widen(&mut self) {
+        let here = self.any_here();
+        let urgent = self.items.iter().any(|item| item.urgent);
+        self.items.clear();
+        self.next += 1;
+        let purges = Arc::from([Purge::everything()]);
+        self.items.push_back(Item { number: self.next, purges, settle: None, urgent, here, done: None });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invalidation::IntentId;
+
+    fn item(purges: usize, settle: Option<Settle>) -> Item {
+        Item {
+            number: 0,
+            purges: vec![Purge::everything(); purges].into(),
+            settle,
+            urgent: false,
+            here: false,
+            done: None,
+        }
+    }
+
+    #[test]
+    fn items_share_a_record_as_far_as_they_fit() {
+        let sweep = Some(Settle::Sweep(IntentId(1)));
+        #[track_caller]
+        fn check(items: &[(usize, Option<Settle>)], expected: usize) {
+            let mut queue = Queue::default();
+            for (purges, settle) in items {
+                queue.push(item(*purges, *settle));
+            }
+            assert_eq!(queue.front(10).count(), expected, "{items:?}");
+        }
+        check(&[], 0);
+        check(&[(20, None), (1, None)], 1);
+        check(&[(5, None), (5, None), (1, None)], 2);
+        check(&[(5, None), (6, None)], 1);
+        check(&[(1, sweep), (1, None)], 1);
+        check(&[(1, None), (1, sweep), (1, None)], 1);
+        check(&[(1, Some(Settle::Done(IntentId(1)))), (1, None)], 2);
+    }
+
+    #[test]
+    fn too_many_become_everything() {
+        let mut queue = Queue::default();
+        queue.push(item(MAX_QUEUED, None));
+        assert_eq!(queue.len(), 1);
+        queue.push(item(1, None));
+        let all: Vec<_> = queue.front(10).map(|item| item.purges.to_vec()).collect();
+        assert_eq!(all, [[Purge::everything()]]);
+    }
+
+    #[test]
+    fn what_was_appended_goes_and_nothing_else() {
+        let mut queue = Queue::default();
+        let numbers: Vec<u64> = (0..4).map(|_| queue.push(item(1, None))).collect();
+        assert_eq!(queue.remove(&numbers[..2]).len(), 2);
+        assert_eq!(queue.front(10).map(|item| item.number).collect::<Vec<_>>(), numbers[2..]);
+        assert_eq!(queue.remove(&numbers[..2]).len(), 0);
+    }
+}
