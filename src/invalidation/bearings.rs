@@ -11,6 +11,9 @@ const MAX_TAGS: usize = 256;
 /// Prefixes that count one by one: every depth, and as many again for a path that climbs through other folders.
 const MAX_PREFIXES: usize = 2 * (MAX_PREFIX_SEGMENTS + 1);
 
+/// Readings of a path: as it is written, and with its dot segments resolved.
+const MAX_READINGS: usize = 2;
+
 /// The hashes of all matchers that reach one reply: its path, every prefix of it, its route and its tags.
 ///
 /// Nothing is lost to a bound: a reply with more than 256 tags is refused, and one whose path climbs through more than
@@ -28,6 +31,22 @@ pub struct Bearings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than {MAX_TAGS} tags")]
 pub struct TooManyTags;
+
+/// How the hashes of a [`Bearings`] are divided; what follows them are one route and the tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BearingsLayout {
+    /// Paths among the hashes, first.
+    pub paths: u8,
+    /// Prefixes behind them.
+    pub prefixes: u8,
+    /// Instead of prefixes: any of them reaches it.
+    pub any_prefix: bool,
+}
+
+/// Hashes that are no reply's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("these hashes are no reply's: a kind is missing or there are too many of one")]
+pub struct BadBearings;
 
 /// The matchers of one kind that reach an entry.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +93,30 @@ impl Bearings {
         }
         let hashes = self.hashes.iter().copied().chain(more).collect();
         Ok(Self { hashes, ..self })
+    }
+
+    /// Puts together what [`Bearings::layout`] and [`Bearings::hashes`] gave. Every reply has a path, a prefix (or answers
+    /// to any) and a route; without one of them a purge would miss it, so less is refused, and so is more than the bounds.
+    pub fn from_hashes(layout: BearingsLayout, hashes: Box<[u64]>) -> Result<Self, BadBearings> {
+        let BearingsLayout { paths, prefixes, any_prefix } = layout;
+        let (least, most) = if any_prefix { (0, 0) } else { (1, MAX_PREFIXES) };
+        let fits = (1..=MAX_READINGS).contains(&usize::from(paths))
+            && (least..=most).contains(&usize::from(prefixes))
+            && hashes
+                .len()
+                .checked_sub(usize::from(paths) + usize::from(prefixes) + 1)
+                .is_some_and(|tags| tags <= MAX_TAGS);
+        if fits { Ok(Self { hashes, paths, prefixes, any_prefix }) } else { Err(BadBearings) }
+    }
+
+    /// How [`Bearings::hashes`] are divided.
+    pub fn layout(&self) -> BearingsLayout {
+        BearingsLayout { paths: self.paths, prefixes: self.prefixes, any_prefix: self.any_prefix }
+    }
+
+    /// The hashes of all matchers: paths, prefixes, the route, tags.
+    pub fn hashes(&self) -> &[u64] {
+        &self.hashes
     }
 
     /// Heap bytes held.
@@ -232,6 +275,40 @@ mod tests {
             assert_eq!((prefixes.any, prefixes.hashes.is_empty()), (any, any), "{folders}");
             assert_eq!(paths.hashes, [Matcher::path("h", "/").hash().0]);
         }
+    }
+
+    #[test]
+    fn hashes_make_the_same_bearings_again() {
+        let climbing = "/a/..".repeat(40) + "/x";
+        let folders = (0..40).map(|n| format!("/{n}/..")).collect::<String>();
+        for path in ["/", "/a/b/c", "/a//../b", &climbing, &folders] {
+            for tags in [&[][..], &["a"], &["b", "a"]] {
+                let bearings = Bearings::new("h", path, "r", tags.iter().copied()).unwrap();
+                let again = Bearings::from_hashes(bearings.layout(), bearings.hashes().into());
+                assert_eq!(again, Ok(bearings), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn hashes_of_no_reply_are_refused() {
+        #[track_caller]
+        fn check(paths: u8, prefixes: u8, any_prefix: bool, hashes: usize, fits: bool) {
+            let layout = BearingsLayout { paths, prefixes, any_prefix };
+            assert_eq!(Bearings::from_hashes(layout, vec![7; hashes].into()).is_ok(), fits);
+        }
+        check(1, 1, false, 3, true);
+        check(1, 1, false, 2, false);
+        check(1, 1, false, 0, false);
+        check(0, 1, false, 3, false);
+        check(3, 1, false, 5, false);
+        check(1, 0, false, 3, false);
+        check(1, 0, true, 2, true);
+        check(1, 1, true, 3, false);
+        check(1, 34, false, 36, true);
+        check(1, 35, false, 37, false);
+        check(2, 1, false, 4 + 256, true);
+        check(2, 1, false, 4 + 257, false);
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod table;
 mod template;
 mod url;
 
-pub use bearings::{Bearings, Checked, TooManyTags};
+pub use bearings::{BadBearings, Bearings, BearingsLayout, Checked, TooManyTags};
 pub use ledger::{Ledger, LedgerSettings, LedgerStats, Localized, Verdict};
 pub use log::{Appending, IntentId, LocalLog, Log, LogError, Reach};
 pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};

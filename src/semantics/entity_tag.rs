@@ -1,7 +1,7 @@
 //! Entity tags and how they compare (RFC 9110, 8.8.3).
 
 /// Whether this is `"x"` or `W/"x"`. The `W` is upper case.
-pub(super) fn is_entity_tag(text: &[u8]) -> bool {
+pub(crate) fn is_entity_tag(text: &[u8]) -> bool {
     matches!(split_tag(text), Some((tag, b"")) if tag.len() == text.len())
 }
 

@@ -24,6 +24,9 @@ pub enum LifetimeSource {
 }
 
 impl LifetimeSource {
+    /// All of them, in the order of their numbers.
+    pub const EACH: [Self; 3] = [Self::Origin, Self::Rule, Self::Heuristic];
+
     /// The word for people.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -48,6 +51,9 @@ pub enum Departure {
 }
 
 impl Departure {
+    /// All of them, in the order of their numbers.
+    pub const EACH: [Self; 3] = [Self::Override, Self::SetCookieStripped, Self::SetCookieStored];
+
     /// The word for `Cache-Status` and logs.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -70,6 +70,7 @@ pub use cache_control::{CacheControl, RequestDirectives};
 pub use cache_status::{CacheStatus, Forward};
 pub use conditional::{Precondition, Validators, remove_preconditions};
 pub use date::{http_date, parse_http_date};
+pub(crate) use entity_tag::is_entity_tag;
 pub use fields::{hides_fields, remove_hop_by_hop};
 pub use freshness::{Departure, Freshness, LifetimeSource};
 pub use multipart::MultipartPlan;

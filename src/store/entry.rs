@@ -19,7 +19,7 @@ pub struct EntryParts {
     pub key: Box<[u8]>,
     /// Status and fields.
     pub head: Head,
-    /// The body, in an allocation of its own: see [`super::gather`].
+    /// The body: in an allocation of its own, see [`super::gather`], or in the one of its head.
     pub body: Bytes,
     /// How long it may be used.
     pub freshness: Freshness,
@@ -43,13 +43,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// From its parts. A small body is copied, to stand beside its head.
+    /// From its parts. A small body is copied, to stand beside its head, unless nothing else stands where both are views:
+    /// what does would take memory as long as the entry lives, and small entries are many. A large body that came with its
+    /// head in one allocation is left there, and the entry weighs the whole of it.
     pub fn new(mut parts: EntryParts) -> Self {
-        if is_small(&parts.body) {
-            let block = parts.head.block();
+        let (block, held) = (parts.head.block(), parts.head.held());
+        if parts.body.len() <= TOGETHER && held != block.len() + parts.body.len() {
             let (length, whole) = (block.len(), gather(&[block.clone(), parts.body]));
             parts.body = whole.slice(length..);
-            parts.head.set_block(whole.slice(..length));
+            parts.head.set_block(whole.slice(..length), whole.len());
         }
         Self { parts, checked: Checked::default(), until: AtomicU64::default() }
     }
@@ -75,13 +77,12 @@ impl Entry {
         let EntryParts { key, head, body, freshness: _, validators, validated_at: _, fence: _, bearings } =
             &self.parts;
         let etag = validators.etag.as_ref().map_or(0, |etag| allocated(etag.len()));
-        let shared = |length: usize| if length == 0 { 0 } else { allocated(length) + SHARED };
-        let content = match (head.block().len(), body.len()) {
-            (block, length) if is_small(body) => shared(block + length),
-            (block, length) => shared(block) + shared(length),
-        };
         let own = allocated(ARC + size_of::<Self>());
         let heap = allocated(key.len()) + allocated(bearings.heap_size()) + etag;
+        let content = match head.held() {
+            0 => shared_size(head.block().len()) + shared_size(body.len()),
+            held => shared_size(held),
+        };
         u32::try_from(own + heap + content + super::memory::SHARE).unwrap_or(u32::MAX)
     }
 
@@ -104,7 +105,7 @@ impl std::ops::Deref for Entry {
     }
 }
 
-/// Whether a body stands beside its head.
-fn is_small(body: &Bytes) -> bool {
-    (1..=TOGETHER).contains(&body.len())
+/// Bytes that an allocation of `length` takes when it is shared.
+fn shared_size(length: usize) -> usize {
+    if length == 0 { 0 } else { allocated(length) + SHARED }
 }

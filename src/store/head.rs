@@ -18,6 +18,18 @@ const LEFT_OUT: [HeaderName; 9] = [
     UPGRADE,
 ];
 
+/// The longest name that the `http` crate takes.
+const LONGEST_NAME: usize = (1 << 16) - 1;
+
+/// Lines in a block from elsewhere. Servers and proxies stop between 100 and 256; `HeaderMap` holds six times this many
+/// and panics beyond.
+const MAX_LINES: usize = 4096;
+
+/// A block that no [`Head`] has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a block of fields that may be stored")]
+pub struct BadBlock;
+
 /// Status and fields. The fields are one block of `name: value\r\n` lines, without those that change with every reply
 /// (`Age`, `Content-Length`) and those of a connection (`Connection`, `Transfer-Encoding`, …).
 ///
@@ -26,6 +38,9 @@ const LEFT_OUT: [HeaderName; 9] = [
 #[derive(Clone, Debug)]
 pub struct Head {
     status: StatusCode,
+    /// Bytes of the allocation that the block and the body beside it are views into; 0: the block has one of its own. Here
+    /// and not in the entry, because here is room for it.
+    held: u32,
     block: Bytes,
 }
 
@@ -41,7 +56,20 @@ impl Head {
             block.extend_from_slice(value.as_bytes());
             block.extend_from_slice(b"\r\n");
         }
-        Self { status, block: shared(block) }
+        Self { status, held: 0, block: shared(block) }
+    }
+
+    /// From a block that anybody may have written. `held`: bytes of the allocation that it and the body are both views
+    /// into; 0: it has one of its own. The block is refused unless [`Head::new`] could have written it: a field of a
+    /// connection, or a line end in a value, would let whoever wrote it put words into Larder's mouth.
+    pub fn from_block(status: StatusCode, block: Bytes, held: usize) -> Result<Self, BadBlock> {
+        let mut rest = &block[..];
+        let mut lines = 0;
+        while !rest.is_empty() {
+            lines += 1;
+            rest = line_end(rest).filter(|_| lines <= MAX_LINES).ok_or(BadBlock)?;
+        }
+        Ok(Self { status, held: saturated(held), block })
     }
 
     /// The status.
@@ -54,9 +82,15 @@ impl Head {
         &self.block
     }
 
-    /// Replaces the block by an equal one.
-    pub(super) fn set_block(&mut self, block: Bytes) {
+    /// Bytes of the allocation that the block and the body are both views into; 0: the block has one of its own.
+    pub(super) fn held(&self) -> usize {
+        self.held as usize
+    }
+
+    /// Replaces the block by an equal one, which shares an allocation of `held` bytes with the body.
+    pub(super) fn set_block(&mut self, block: Bytes, held: usize) {
         debug_assert_eq!(self.block, block);
+        self.held = saturated(held);
         self.block = block;
     }
 
@@ -97,6 +131,50 @@ impl Head {
             Some((name, &value[..end]))
         })
     }
+}
+
+/// Nothing as large as 4 GiB is ever stored.
+fn saturated(held: usize) -> u32 {
+    u32::try_from(held).unwrap_or(u32::MAX)
+}
+
+/// What follows the first line of `block`, if that is a field that may be stored.
+fn line_end(block: &[u8]) -> Option<&[u8]> {
+    let colon = block.iter().position(|byte| *byte == b':')?;
+    let (name, value) = (&block[..colon], block[colon..].strip_prefix(b": ")?);
+    let end = value.iter().position(|byte| !is_value(*byte))?;
+    let left_out = || LEFT_OUT.iter().any(|field| field.as_str().as_bytes() == name);
+    let is_field =
+        (1..=LONGEST_NAME).contains(&colon) && name.iter().all(|byte| is_name(*byte)) && !left_out();
+    value[end..].strip_prefix(b"\r\n").filter(|_| is_field)
+}
+
+/// Whether it stands in names (`tchar` of RFC 9110, 5.6.2) in lower case.
+const fn is_name(byte: u8) -> bool {
+    byte.is_ascii_lowercase()
+        || byte.is_ascii_digit()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// Whether it stands in values (RFC 9110, 5.5): all but controls, the tab excepted.
+const fn is_value(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 #[cfg(test)]
@@ -160,7 +238,68 @@ mod tests {
         assert!(head.block().as_ptr_range().contains(&value.as_bytes().as_ptr()));
     }
 
+    #[test]
+    fn foreign_blocks_are_checked() {
+        #[track_caller]
+        fn check(block: impl Into<Vec<u8>>, good: bool) {
+            let block = Bytes::from(block.into());
+            let head = Head::from_block(StatusCode::OK, block.clone(), 0);
+            assert_eq!(head.is_ok(), good, "{:?}", String::from_utf8_lossy(&block));
+            if let Ok(head) = head {
+                assert_eq!(Head::new(StatusCode::OK, &head.to_headers()).block(), &block);
+            }
+        }
+        check("", true);
+        check("a: b\r\n", true);
+        check("a: b\r\na: c\r\n", true);
+        check("x-empty: \r\n", true);
+        check("a: b: c\td \r\n", true);
+        check(b"a: \xff\r\n", true);
+        for bad in
+            ["a", "a:", "a: ", "a: b", "a: b\r", "a: b\n", "a:b\r\n", ": b\r\n", "\r\n", "a: b\r\n\r\n"]
+        {
+            check(bad, false);
+        }
+        for bad in [
+            "A: b\r\n",
+            "a b: c\r\n",
+            "a\0: b\r\n",
+            "\u{e4}: b\r\n",
+            "a: b\0\r\n",
+            "a: b\x7f\r\n",
+            "a: b\rc\r\n",
+        ] {
+            check(bad, false);
+        }
+        for left_out in LEFT_OUT {
+            check(format!("a: b\r\n{left_out}: 1\r\n"), false);
+        }
+        check(format!("{}: b\r\n", "a".repeat(LONGEST_NAME)), true);
+        check(format!("{}: b\r\n", "a".repeat(LONGEST_NAME + 1)), false);
+        check("a: b\r\n".repeat(MAX_LINES), true);
+        check("a: b\r\n".repeat(MAX_LINES + 1), false);
+    }
+
+    #[test]
+    fn bytes_of_names_and_values_are_those_of_the_http_crate() {
+        for byte in 0..=u8::MAX {
+            let name = HeaderName::from_bytes(&[byte]).is_ok_and(|name| name.as_str().as_bytes() == [byte]);
+            assert_eq!(is_name(byte), name, "{byte:#x}");
+            assert_eq!(is_value(byte), HeaderValue::from_bytes(&[byte]).is_ok(), "{byte:#x}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_block_is_read_or_refused(block in "([a-c]{0,2}: ?[ab:]{0,3}(\r|\n|\r\n){0,2}){0,4}") {
+            if let Ok(head) = Head::from_block(StatusCode::OK, Bytes::from(block.clone()), 0) {
+                let again: Vec<u8> = head.fields().flat_map(|(name, value)| {
+                    [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat()
+                }).collect();
+                prop_assert_eq!(again, block.into_bytes());
+            }
+        }
+
         #[test]
         fn fields_come_back_in_their_order(
             fields in prop::collection::vec(("[a-c]{1,2}(-[a-z0-9]{1,9})?", "[ -~\u{80}-\u{ff}\t]{0,30}"), 0..20)

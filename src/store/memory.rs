@@ -19,7 +19,7 @@ pub(super) const SHARE: usize = 110;
 
 /// Fields that a resource may vary on. Each combination of values is an entry of its own, so beyond a few of them
 /// nothing is ever found again.
-const MAX_VARIES_ON: usize = 16;
+pub(super) const MAX_VARIES_ON: usize = 16;
 
 /// Entries looked at with every one that is stored, to take out those whose time is over. Two, so that these never
 /// take more than half of the memory from others, and in practice far less.

@@ -59,6 +59,10 @@ impl RemoteEntry {
 
 /// What is stored under a key.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all that is passed around are replies; a box would cost each of them"
+)]
 pub enum RemoteItem {
     /// A reply.
     Entry(RemoteEntry),
@@ -83,6 +87,10 @@ impl RemoteItem {
 
 /// What a look into the remote tier brought.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all that is passed around are replies; a box would cost each of them"
+)]
 pub enum Looked {
     /// This stands there.
     Found(RemoteItem),
