@@ -113,6 +113,7 @@ fn engine(
     let log = Arc::new(LocalLog::new(Arc::clone(&ledger), Arc::clone(clock)));
     Engine::new(EngineParts {
         memory: Memory::new(&settings.memory),
+        remote: None,
         max_arriving: max_arriving(&settings.memory),
         ledger,
         log,

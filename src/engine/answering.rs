@@ -3,15 +3,15 @@
 use super::Engine;
 use super::answer::{Answer, Failure, Outcome, Reply};
 use super::arrival::Arrival;
-use super::fill::Fill;
+use super::fill::{Errand, Fill};
 use super::flight::{FillFailure, Flight, Landing, Reader};
 use super::flights::{FlightKey, Seat, Ticket};
 use super::lookup::Found;
 use super::memo::Memo;
 use super::reply::{from_arrival, from_entry};
 use super::request::Request;
-use super::rules::{CacheRule, Route};
-use crate::invalidation::{Bearings, Fence, Verdict};
+use super::rules::{CacheRule, Collapse, Route};
+use crate::invalidation::{Bearings, Fence, Position, Reach, Verdict};
 use crate::origin::FetchError;
 use crate::semantics::{
     CacheStatus, Credentials, Decision, Forward, Freshness, RequestDirectives, Revalidate, decide, may_share,
@@ -19,12 +19,20 @@ use crate::semantics::{
 };
 use crate::store::Entry;
 use crate::time::Timestamp;
-use std::sync::Arc;
+use http::HeaderName;
+use std::sync::{Arc, OnceLock};
 use tracing::Instrument;
 
 /// How often a request looks again after a flight brought a reply that was not for it: another variant, one that a
 /// purge had reached, a fill that was cancelled. After that it goes alone, so that it always gets an answer.
 const ATTEMPTS: usize = 4;
+
+/// Where a hit came from, as `Cache-Status` names it.
+const MEMORY: &str = "memory";
+const REMOTE: &str = "redis";
+
+/// Brought by a client that wants to read what it wrote.
+const LARDER_POSITION: HeaderName = HeaderName::from_static("larder-position");
 
 /// A request under way, with what was found out about it once.
 struct Asking<'a> {
@@ -35,6 +43,8 @@ struct Asking<'a> {
     directives: Option<RequestDirectives>,
     /// What this node had applied when the request came. Nothing older than that may answer it.
     since: Fence,
+    /// The position that its client brought, to read what it wrote.
+    brought: Option<Position>,
 }
 
 /// What comes of a stored reply.
@@ -61,9 +71,18 @@ impl Engine {
     pub fn hit(&self, route: &Arc<Route>, request: &Request<'_>) -> Option<Reply> {
         let rule = route.cache.as_ref()?;
         let asking = self.asking(route, rule, request);
-        let Found::Entry(_, entry, _) = self.lookup(rule, request) else { return None };
-        match self.judge(&asking, &entry, self.clock.now()) {
-            Stored::Answer(Answer::Reply(reply)) => Some(reply),
+        if asking.brought.is_some_and(|position| position > self.ledger.applied()) {
+            return None;
+        }
+        let Found::Entry(hash, entry, _) = self.lookup(rule, request) else { return None };
+        let now = self.clock.now();
+        match self.judge(&asking, &entry, now, MEMORY) {
+            Stored::Answer(Answer::Reply(reply)) => {
+                if let Some(longest) = rule.sliding {
+                    self.slide(rule, longest, hash, &entry, now);
+                }
+                Some(reply)
+            }
             _ => None,
         }
     }
@@ -73,6 +92,11 @@ impl Engine {
     pub async fn answer(self: &Arc<Self>, route: &Arc<Route>, request: &Request<'_>) -> Answer {
         let Some(rule) = route.cache.as_ref() else { return pass(Forward::Bypass, None) };
         let asking = self.asking(route, rule, request);
+        if let Some(position) = asking.brought
+            && self.log.reach(position).await == Reach::Behind
+        {
+            return pass(Forward::Request, Some("behind"));
+        }
         let mut avoid = None;
         for attempt in 0..ATTEMPTS {
             let now = self.clock.now();
@@ -83,7 +107,7 @@ impl Engine {
             };
             let mut stored = None;
             if let Found::Entry(hash, entry, _) = &found {
-                match self.judge(&asking, entry, now) {
+                match self.judge(&asking, entry, now, MEMORY) {
                     Stored::Answer(answer) => return answer,
                     Stored::Refresh(answer) => {
                         self.observer.stale(&route.name, "revalidating");
@@ -113,12 +137,13 @@ impl Engine {
                 }
                 None => {}
             }
-            let seat = match self.seat(&asking, &found, key, avoid.as_ref()) {
+            let errand = if forward == Forward::Request { Errand::AskOrigin } else { Errand::Answer };
+            let seat = match self.seat(&asking, &found, key, errand, avoid.as_ref()) {
                 Seating::Seated(place) => place,
                 Seating::Overtaken => continue,
                 Seating::Full => return pass(forward, Some("busy")),
             };
-            match self.land(&asking, seat, stored, forward, attempt).await {
+            match self.land(&asking, seat, &found, stored, forward, attempt).await {
                 Landed::Answer(answer) => return answer,
                 Landed::Again(flight) => avoid = Some(flight),
             }
@@ -134,11 +159,12 @@ impl Engine {
             credentials: request.credentials(rule),
             directives: request.directives(rule),
             since: self.ledger.fence(),
+            brought: brought(request),
         }
     }
 
     /// Decides about a stored reply.
-    fn judge(&self, asking: &Asking<'_>, entry: &Entry, now: Timestamp) -> Stored {
+    fn judge(&self, asking: &Asking<'_>, entry: &Entry, now: Timestamp, tier: &'static str) -> Stored {
         let soft = match self.ledger.judge_cached(entry.fence, &entry.bearings, entry.checked()) {
             Verdict::Live => false,
             Verdict::Stale => true,
@@ -154,7 +180,7 @@ impl Engine {
         }
         // What a soft purge reached has no freshness left, whatever its lifetime says.
         let ttl = soft.then_some(0);
-        let hit = CacheStatus { hit: true, ttl, detail: Some("memory"), ..CacheStatus::default() };
+        let hit = CacheStatus { hit: true, ttl, detail: Some(tier), ..CacheStatus::default() };
         let reply = |outcome| match from_entry(entry, asking.request, now, outcome, hit) {
             Some(reply) => Answer::Reply(reply),
             None => pass(Forward::Request, Some("precondition")),
@@ -176,7 +202,7 @@ impl Engine {
         {
             return None;
         }
-        let status = CacheStatus { hit: true, detail: Some("memory"), ..CacheStatus::default() };
+        let status = CacheStatus { hit: true, detail: Some(MEMORY), ..CacheStatus::default() };
         let reply = from_entry(entry, asking.request, now, Outcome::Stale, status)?;
         self.observer.stale(&asking.route.name, "error");
         Some(Answer::Reply(reply))
@@ -188,9 +214,11 @@ impl Engine {
         asking: &Asking<'_>,
         found: &Found,
         key: FlightKey,
+        errand: Errand,
         avoid: Option<&Arc<Flight>>,
     ) -> Seating {
-        let seat = if !asking.rule.collapse {
+        let collapse = asking.rule.collapse != Collapse::Off;
+        let seat = if !collapse {
             self.flights.alone(key, launch(asking))
         } else if let Some(reader) = self.before_variants(asking, found, key) {
             Seat::Joined { reader, landed: false }
@@ -204,11 +232,11 @@ impl Engine {
             Seat::Started(reader, ticket) => {
                 // A fill that ended between the look into memory and the seat has left its reply there. It stores
                 // before it gives up its flight, so a second look, with the flight in hand, cannot miss it.
-                if asking.rule.collapse && found.overtaken_by(&self.lookup(asking.rule, asking.request)) {
+                if collapse && found.overtaken_by(&self.lookup(asking.rule, asking.request)) {
                     return Seating::Overtaken;
                 }
                 let Ok(permit) = Arc::clone(&self.fills).try_acquire_owned() else { return Seating::Full };
-                let fill = self.fill(asking, found, key, ticket, permit);
+                let fill = self.fill(asking, found, errand, key, ticket, permit);
                 self.spawn(fill);
                 Seating::Seated(Place { reader, started: true, late: false })
             }
@@ -231,7 +259,7 @@ impl Engine {
         }
         let Ok(permit) = Arc::clone(&self.fills).try_acquire_owned() else { return };
         let Some(ticket) = self.flights.refresh(key, || launch(asking)) else { return };
-        let fill = self.fill(asking, found, key, ticket, permit);
+        let fill = self.fill(asking, found, Errand::Refresh, key, ticket, permit);
         self.spawn(fill);
     }
 
@@ -239,6 +267,7 @@ impl Engine {
         self: &Arc<Self>,
         asking: &Asking<'_>,
         found: &Found,
+        errand: Errand,
         key: FlightKey,
         ticket: Ticket,
         permit: tokio::sync::OwnedSemaphorePermit,
@@ -256,12 +285,14 @@ impl Engine {
             ticket,
             key,
             primary,
-            varies_on,
+            varies_on: varies_on.map(OnceLock::from).unwrap_or_default(),
+            errand,
             authority: asking.request.target.authority.into(),
             path: asking.request.target.path.into(),
             credentials: asking.credentials,
             request: asking.request.to_fetch(asking.rule, &asking.route.origin, affinity),
             stored,
+            shared: None,
             _permit: permit,
         }
     }
@@ -273,9 +304,10 @@ impl Engine {
 
     /// Waits for a flight's head and takes from it what is for this request.
     async fn land(
-        &self,
+        self: &Arc<Self>,
         asking: &Asking<'_>,
         place: Place,
+        found: &Found,
         stored: Option<&Arc<Entry>>,
         forward: Forward,
         attempt: usize,
@@ -312,6 +344,20 @@ impl Engine {
                 Landed::Answer(
                     reply.map_or_else(|| pass(Forward::Request, Some("precondition")), Answer::Reply),
                 )
+            }
+            Landing::Stored(entry, names) => {
+                if !started && !Self::is_variant_of(asking.rule, asking.request, &names, &entry.key) {
+                    return again(&reader);
+                }
+                match self.judge(asking, &entry, self.clock.now(), REMOTE) {
+                    Stored::Answer(answer) => Landed::Answer(answer),
+                    Stored::Refresh(answer) => {
+                        self.observer.stale(&asking.route.name, "revalidating");
+                        self.refresh(asking, found);
+                        Landed::Answer(answer)
+                    }
+                    Stored::Confirm(_) | Stored::Dead => again(&reader),
+                }
             }
             Landing::Declined => Landed::Answer(pass(forward, None)),
             Landing::Failed(failure) => {
@@ -394,6 +440,11 @@ struct Place {
     /// Whether it came when the head was there already: then it did not ask together with the others, and the reply
     /// is to it what a stored one would be.
     late: bool,
+}
+
+/// The position that a request brings; what is none says nothing.
+fn brought(request: &Request<'_>) -> Option<Position> {
+    request.target.headers.get(LARDER_POSITION)?.to_str().ok()?.parse().ok()
 }
 
 fn launch(asking: &Asking<'_>) -> Arc<Flight> {

@@ -8,19 +8,20 @@ use super::arrival::{Arrival, Storable};
 use super::flight::{FillFailure, Flight, Landing};
 use super::flights::{FlightKey, Ticket};
 use super::memo::Memo;
+use super::remote::Consulted;
 use super::rules::{CacheRule, Route};
-use crate::invalidation::{Bearings, Fence, TooManyTags, Verdict};
+use crate::invalidation::{Bearings, Fence, SharedFence, TooManyTags, Verdict};
 use crate::key::{KeyBuf, KeyHash};
 use crate::origin::{FetchError, FetchRequest, Framing, Reply, ReplyBody};
 use crate::semantics::{
     Cookies, Credentials, Exchange, Freshness, NotStorable, SetCookie, Validators, Vary, assess,
     merge_not_modified, parse_vary, remove_tags, usable_on_error,
 };
-use crate::store::{Entry, EntryParts, Head};
+use crate::store::{Entry, EntryParts, Head, Lease};
 use crate::time::Timestamp;
 use http::header::{AGE, COOKIE, HeaderName, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
@@ -28,6 +29,9 @@ use tokio::time::{Instant, timeout_at};
 /// How long a reply that is being stored may take to arrive. It is no larger than one object of the memory tier, so
 /// whatever is slower than this is not worth a place.
 const KEEP_LIMIT: Duration = Duration::from_secs(300);
+
+/// The word for a reply that a purge reached while it arrived.
+const PURGED: &str = "purged";
 
 /// A key, and what it hashes to.
 #[derive(Clone, Debug)]
@@ -57,16 +61,31 @@ pub(super) struct Fill {
     pub(super) key: FlightKey,
     /// The key without the origin's own `Vary`.
     pub(super) primary: StoredKey,
-    /// What the origin is known to vary on.
-    pub(super) varies_on: Option<Arc<[HeaderName]>>,
+    /// What the origin is known to vary on, once it is.
+    pub(super) varies_on: OnceLock<Arc<[HeaderName]>>,
+    /// What it is for.
+    pub(super) errand: Errand,
     pub(super) authority: Box<str>,
     pub(super) path: Box<str>,
     pub(super) credentials: Credentials,
     pub(super) request: FetchRequest,
     /// The stored reply to be confirmed or replaced, with the hash it stands under.
     pub(super) stored: Option<(KeyHash, Arc<Entry>)>,
+    /// What other nodes may know the reply by, taken before the origin is asked. `None`: it is of no use to them.
+    pub(super) shared: Option<SharedFence>,
     /// Counted against the bound on fills for as long as the fill lives.
     pub(super) _permit: OwnedSemaphorePermit,
+}
+
+/// What a fill is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// Requests that wait.
+    Answer,
+    /// A request whose client insists on the origin's word.
+    AskOrigin,
+    /// To renew a stale reply. Nobody waits.
+    Refresh,
 }
 
 /// When the origin was asked, and when it answered.
@@ -78,24 +97,28 @@ struct Times {
 
 impl Fill {
     /// Runs to the end of the reply.
-    pub(super) async fn run(self) {
-        let result = self.fetch().await;
+    pub(super) async fn run(mut self) {
+        let result = match self.consult().await {
+            Consulted::Landed(word) => word,
+            Consulted::AskOrigin(lease) => self.fetch(lease).await,
+        };
         tracing::debug!(result, "a fill ended");
         self.engine.observer.fill(&self.route.name, result);
     }
 
-    fn flight(&self) -> &Arc<Flight> {
+    pub(super) fn flight(&self) -> &Arc<Flight> {
         self.ticket.flight()
     }
 
-    fn rule(&self) -> &CacheRule {
+    pub(super) fn rule(&self) -> &CacheRule {
         self.route.cache.as_ref().expect("only routes that cache have fills")
     }
 
-    /// Asks the origin and lands the flight; says how it ended.
-    async fn fetch(&self) -> &'static str {
+    /// Asks the origin and lands the flight; says how it ended. `lease`: other nodes wait for what comes of it.
+    async fn fetch(&mut self, lease: Option<Box<dyn Lease>>) -> &'static str {
         // The fence comes first: whatever is invalidated from here on reaches what the origin is about to say, and
         // also forbids to revive a stored body by it.
+        self.shared = self.engine.ledger.shared_fence();
         let fence = self.engine.ledger.fence();
         self.flight().set_fence(fence);
         let (reply, times, confirmed) = match self.ask().await {
@@ -103,7 +126,9 @@ impl Fill {
             Err(error) => return self.fail(FillFailure::Fetch(error)),
         };
         match (reply.status, confirmed) {
-            (StatusCode::NOT_MODIFIED, Some(entry)) => self.confirm(&entry, &reply.headers, fence, times),
+            (StatusCode::NOT_MODIFIED, Some(entry)) => {
+                self.confirm(&entry, &reply.headers, fence, times).await
+            }
             (StatusCode::NOT_MODIFIED, None) => {
                 let unasked = FetchError::Malformed("304 to a request without a condition".to_owned());
                 self.fail(FillFailure::Fetch(unasked))
@@ -111,7 +136,7 @@ impl Fill {
             (status, _) if is_failure(status) && self.stale_is_better(times.received_at) => {
                 self.fail(FillFailure::ServerError(status))
             }
-            _ => self.receive(reply, fence, times).await,
+            _ => self.receive(reply, fence, times, lease).await,
         }
     }
 
@@ -168,7 +193,13 @@ impl Fill {
     }
 
     /// Renews the stored reply by a 304 (RFC 9111, 4.3.4).
-    fn confirm(&self, entry: &Arc<Entry>, fresh: &HeaderMap, fence: Fence, times: Times) -> &'static str {
+    async fn confirm(
+        &self,
+        entry: &Arc<Entry>,
+        fresh: &HeaderMap,
+        fence: Fence,
+        times: Times,
+    ) -> &'static str {
         let mut headers = merge_not_modified(&entry.head.to_headers(), fresh);
         let assessed = self.assess(entry.head.status(), &headers, Some(entry.body.len() as u64), times);
         let freshness = match assessed {
@@ -200,17 +231,25 @@ impl Fill {
             bearings,
         }));
         let (hash, _) = self.stored.as_ref().expect("what was confirmed was stored");
-        if let Some(names) = &self.varies_on {
+        if let Some(names) = self.varies_on.get() {
             let keep = renewed.freshness.keep_for(times.received_at, true);
             self.engine.memory.put_variants(self.primary.hash, &self.primary.bytes, names, keep);
         }
-        self.commit(*hash, &renewed, times.received_at);
+        if self.commit(*hash, &renewed, times.received_at) != PURGED {
+            self.leave(*hash, &renewed, times.received_at).await;
+        }
         self.flight().land(Landing::Confirmed(renewed));
         "not_modified"
     }
 
     /// Receives a whole reply: stored and shared, or streamed to one client.
-    async fn receive(&self, reply: Reply, fence: Fence, times: Times) -> &'static str {
+    async fn receive(
+        &self,
+        reply: Reply,
+        fence: Fence,
+        times: Times,
+        lease: Option<Box<dyn Lease>>,
+    ) -> &'static str {
         let Reply { status, mut headers, framing, body } = reply;
         let length = match framing {
             Framing::Empty => Some(0),
@@ -242,6 +281,8 @@ impl Fill {
         match &arrival.storable {
             Ok(_) => self.keep(&arrival, body).await,
             Err(reason) => {
+                // Other nodes have nothing to wait for.
+                drop(lease);
                 if !is_failure(status) {
                     self.not_stored(*reason, times.received_at);
                 }
@@ -288,7 +329,7 @@ impl Fill {
             Vary::Fields(names) => names,
             Vary::All => return Err(NotStorable::VaryAll),
         };
-        let known = self.varies_on.iter().flat_map(|names| names.iter().cloned());
+        let known = self.varies_on.get().into_iter().flat_map(|names| names.iter().cloned());
         // Under `cookies: ignore` no cookie outside the key reached the origin: it cannot have varied on one.
         let ignored = |name: &HeaderName| *name == COOKIE && self.rule().freshness.cookies == Cookies::Ignore;
         let mut names: Vec<_> = named.into_iter().chain(known).filter(|name| !ignored(name)).collect();
@@ -306,6 +347,8 @@ impl Fill {
             .put_variants(self.primary.hash, &self.primary.bytes, &names, keep)
             .ok_or(NotStorable::VaryAll)?;
         let key = self.primary.variant(&varies_on, self.flight().asked()).bytes;
+        // Known before, it had fewer fields; those that it has now stand in the reply's own record.
+        let _known = self.varies_on.set(Arc::clone(&varies_on));
         Ok(Storable { freshness, fence, bearings, key, varies_on })
     }
 
@@ -354,7 +397,7 @@ impl Fill {
                 }
             }
         }
-        let stored = self.store(arrival);
+        let stored = self.store(arrival).await;
         self.flight().end(true);
         stored
     }
@@ -382,7 +425,7 @@ impl Fill {
         self.flight().end(whole);
     }
 
-    fn store(&self, arrival: &Arrival) -> &'static str {
+    async fn store(&self, arrival: &Arrival) -> &'static str {
         let Ok(storable) = &arrival.storable else { return "not_stored" };
         let entry = Arc::new(Entry::new(EntryParts {
             key: storable.key.clone(),
@@ -395,18 +438,25 @@ impl Fill {
             bearings: storable.bearings.clone(),
         }));
         let hash = KeyBuf::of(&storable.key).hash();
-        self.commit(hash, &entry, self.engine.clock.now())
+        let now = self.engine.clock.now();
+        let stored = self.commit(hash, &entry, now);
+        if stored != PURGED {
+            self.leave(hash, &entry, now).await;
+        }
+        stored
     }
 
     /// Puts an entry into memory, unless something reached it while it arrived.
     fn commit(&self, hash: KeyHash, entry: &Arc<Entry>, now: Timestamp) -> &'static str {
-        self.ticket.keys().for_each(|key| self.engine.memos.forget(key));
         if self.engine.ledger.judge(entry.fence, &entry.bearings) == Verdict::Dead {
-            return "purged";
+            return PURGED;
         }
-        let keep = entry.freshness.keep_for(now, entry.validators.any());
-        let keep = self.rule().memory_ttl.map_or(keep, |limit| keep.min(limit));
-        self.engine.memory.put(hash, Arc::clone(entry), keep).as_str()
+        self.keep_in_memory(hash, entry, now)
+    }
+
+    pub(super) fn keep_in_memory(&self, hash: KeyHash, entry: &Arc<Entry>, now: Timestamp) -> &'static str {
+        self.ticket.keys().for_each(|key| self.engine.memos.forget(key));
+        self.engine.keep(self.rule(), hash, entry, now)
     }
 
     fn note(&self, memo: Memo, now: Timestamp) {

@@ -10,7 +10,7 @@ use crate::invalidation::{Bearings, Fence};
 use crate::origin::FetchError;
 use crate::store::{Entry, gather};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub(super) enum Landing {
     Exclusive(Arc<Arrival>),
     /// The origin confirmed the stored reply.
     Confirmed(Arc<Entry>),
+    /// Another node had brought it; with the request fields that its key depends on besides those of the rule.
+    Stored(Arc<Entry>, Arc<[HeaderName]>),
     /// The reply is of no use to anybody here: all go alone.
     Declined,
     /// No reply.

@@ -31,9 +31,11 @@ mod lookup;
 mod memo;
 mod observer;
 mod purging;
+mod remote;
 mod reply;
 mod request;
 mod rules;
+mod sliding;
 
 #[cfg(test)]
 mod tests;
@@ -41,12 +43,13 @@ mod tests;
 pub use answer::{Answer, Failure, Fields, Outcome, Reply, ReplyHead, SendError, Sink};
 pub use observer::Observer;
 pub use request::Request;
-pub use rules::{CacheRule, Route, Rules};
+pub use rules::{CacheRule, Collapse, Route, Rules};
 
 use crate::invalidation::{Ledger, LedgerStats, Log};
+use crate::key::KeyHash;
 use crate::origin::Fetch;
-use crate::store::{Memory, MemoryStats};
-use crate::time::Clock;
+use crate::store::{Entry, Memory, MemoryStats, Remote};
+use crate::time::{Clock, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -60,6 +63,8 @@ const MAX_FILLS: usize = 4096;
 pub struct EngineParts {
     /// The memory tier.
     pub memory: Memory,
+    /// The tier that many nodes share.
+    pub remote: Option<Arc<dyn Remote>>,
     /// Bytes that replies may hold while they arrive, over all flights.
     pub max_arriving: u64,
     /// What this node knows of invalidations.
@@ -79,6 +84,7 @@ pub struct EngineParts {
 /// Answers requests from memory and from origins. One a process, shared by all its runtimes.
 pub struct Engine {
     memory: Memory,
+    remote: Option<Arc<dyn Remote>>,
     ledger: Arc<Ledger>,
     log: Arc<dyn Log>,
     fetch: Arc<dyn Fetch>,
@@ -110,9 +116,10 @@ pub struct EngineStats {
 impl Engine {
     /// An engine with nothing in it.
     pub fn new(parts: EngineParts) -> Arc<Self> {
-        let EngineParts { memory, max_arriving, ledger, log, settle, fetch, clock, observer } = parts;
+        let EngineParts { memory, remote, max_arriving, ledger, log, settle, fetch, clock, observer } = parts;
         Arc::new(Self {
             memory,
+            remote,
             ledger,
             log,
             fetch,
@@ -141,6 +148,16 @@ impl Engine {
             arriving_bytes: self.buffers.used(),
             repeats: self.repeats.len(),
         }
+    }
+
+    /// Puts a reply into memory, as long as it is of use and `rule` says; tells what became of it there.
+    fn keep(&self, rule: &CacheRule, hash: KeyHash, entry: &Arc<Entry>, now: Timestamp) -> &'static str {
+        if !rule.memory {
+            return "not_in_memory";
+        }
+        let keep = entry.freshness.keep_for(now, entry.validators.any());
+        let keep = rule.memory_ttl.map_or(keep, |limit| keep.min(limit));
+        self.memory.put(hash, Arc::clone(entry), keep).as_str()
     }
 
     /// Waits until no fill is under way. New ones may still start: stop the listeners first.

@@ -19,8 +19,26 @@ pub struct CacheRule {
     pub tags: Vec<Template>,
     /// How long memory may hold a reply before it asks further.
     pub memory_ttl: Option<Duration>,
-    /// Whether requests for one key that come at once share one fill.
-    pub collapse: bool,
+    /// Among whom requests for one key that come at once share one fill.
+    pub collapse: Collapse,
+    /// Whether replies are kept in memory.
+    pub memory: bool,
+    /// Whether replies are kept in the remote tier, where there is one.
+    pub remote: bool,
+    /// Each hit renews the lifetime, up to this time after the reply was generated.
+    pub sliding: Option<Duration>,
+}
+
+/// Among whom requests for one key that come at once share one request to the origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Collapse {
+    /// Each goes by itself.
+    Off,
+    /// Those at one node.
+    Process,
+    /// Those at all nodes that share a remote tier; without one, those at one node.
+    #[default]
+    Fleet,
 }
 
 impl CacheRule {

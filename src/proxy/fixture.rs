@@ -41,6 +41,7 @@ pub(super) fn engine() -> Arc<Engine> {
     let ledger = Arc::new(Ledger::new(&ledger, Position::START));
     Engine::new(EngineParts {
         memory: Memory::new(&MemorySettings { max_size: 1 << 20, max_object: 1 << 16 }),
+        remote: None,
         max_arriving: 1 << 20,
         log: Arc::new(LocalLog::new(Arc::clone(&ledger), Arc::clone(&clock))),
         ledger,

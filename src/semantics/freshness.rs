@@ -48,11 +48,14 @@ pub enum Departure {
     SetCookieStripped,
     /// `set_cookie: store`.
     SetCookieStored,
+    /// `sliding: true` renewed the lifetime.
+    Sliding,
 }
 
 impl Departure {
     /// All of them, in the order of their numbers.
-    pub const EACH: [Self; 3] = [Self::Override, Self::SetCookieStripped, Self::SetCookieStored];
+    pub const EACH: [Self; 4] =
+        [Self::Override, Self::SetCookieStripped, Self::SetCookieStored, Self::Sliding];
 
     /// The word for `Cache-Status` and logs.
     pub fn as_str(self) -> &'static str {
@@ -60,6 +63,7 @@ impl Departure {
             Self::Override => "override",
             Self::SetCookieStripped => "set_cookie_stripped",
             Self::SetCookieStored => "set_cookie_stored",
+            Self::Sliding => "sliding",
         }
     }
 }

@@ -13,4 +13,4 @@ pub use codec::{Compression, DecodeError, decode, encode};
 pub use entry::{Entry, EntryParts};
 pub use head::{BadBlock, Head};
 pub use memory::{Memory, MemorySettings, MemoryStats, Put, Slot};
-pub use remote::{Lease, Leased, Looked, Remote, RemoteEntry, RemoteItem};
+pub use remote::{Lease, Leased, Looked, Remote, RemoteEntry, RemoteItem, Vacated};

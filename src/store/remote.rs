@@ -110,6 +110,15 @@ pub enum Leased {
     Unavailable,
 }
 
+/// How a lease that another node held came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vacated {
+    /// Its holder gave it up: what it brought is there, if it may be shared.
+    Released,
+    /// Nothing was heard of its holder for the length of a lease, so it may have died, or may still be at it.
+    Expired,
+}
+
 /// The duty to fill a key for the whole fleet. It is renewed as long as it is held; dropping it gives it up, and wakes
 /// the nodes that wait.
 pub trait Lease: Send + Sync {}
@@ -131,7 +140,7 @@ pub trait Remote: Send + Sync + 'static {
     /// Asks for the lease of a key. Items that its holder puts are there before the lease is seen to end.
     async fn lease(&self, hash: KeyHash) -> Leased;
 
-    /// Waits until the lease of a key that was [`Leased::Taken`] may have ended: its holder said so, or died. Bounded by the
-    /// length of a lease; the caller looks again.
-    async fn vacated(&self, hash: KeyHash);
+    /// Waits until the lease of a key that was [`Leased::Taken`] has ended, or may have. Bounded by the length of a lease; the
+    /// caller looks again.
+    async fn vacated(&self, hash: KeyHash) -> Vacated;
 }

@@ -2,6 +2,7 @@
 
 use crate::{env, parse};
 use larder::config::{self, ListenSettings, Settings, TlsFiles};
+use larder::engine::Collapse;
 use larder::engine::{CacheRule, Route};
 use larder::invalidation::{Mode, Selector, Template, WriteRule};
 use larder::key::{HostAliases, KeyRule, NamePattern, QueryRule, VaryInput};
@@ -68,7 +69,7 @@ fn one_line_is_a_caching_proxy() {
     let rule = route.cache.as_ref().unwrap();
     assert_eq!(rule.freshness, FreshnessRule::default());
     assert_eq!(rule.key, KeyRule::default());
-    assert_eq!((rule.tags.len(), rule.memory_ttl, rule.collapse), (0, None, true));
+    assert_eq!((rule.tags.len(), rule.memory_ttl, rule.collapse), (0, None, Collapse::Process));
 }
 
 /// `all.yaml` in a folder with a certificate and its key.
@@ -181,7 +182,7 @@ fn everything_of_routes_is_honoured() {
     countries.sort_unstable();
     assert_eq!(countries, [("DE", "eu"), ("NO", "eu"), ("US", "us")]);
     assert_eq!(rule.tags, [template("product:{id}"), template("catalog")]);
-    assert_eq!((rule.memory_ttl, rule.collapse), (Some(S(300)), false));
+    assert_eq!((rule.memory_ttl, rule.collapse), (Some(S(300)), Collapse::Off));
     let purge = vec![
         Selector::SelfUrl,
         Selector::Url(template("/api/{version}/products")),
@@ -203,7 +204,7 @@ fn defaults_lie_under_every_route_and_under_none() {
     let methods: Vec<_> = pattern.methods.iter().flatten().map(http::Method::as_str).collect();
     assert_eq!(methods, ["GET", "HEAD", "PURGE"]);
     assert_eq!(rule(&settings, "list").freshness.set_cookie, SetCookie::Store);
-    assert!(rule(&settings, "list").collapse);
+    assert_eq!(rule(&settings, "list").collapse, Collapse::Process);
     assert!(named(&settings, "cart").cache.is_none());
     for name in ["list", "default"] {
         let rule = rule(&settings, name);

@@ -4,7 +4,7 @@ use crate::origin::{Origin, Page};
 use crate::random::Dice;
 use crate::reader::{Visit, Went};
 use async_trait::async_trait;
-use larder::engine::{CacheRule, Engine, EngineParts, Observer, Outcome, Route};
+use larder::engine::{CacheRule, Collapse, Engine, EngineParts, Observer, Outcome, Route};
 use larder::invalidation::{
     Appending, Invalidation, Kind, Ledger, LedgerSettings, LocalLog, Log, LogError, Matcher, Mode, Position,
     Reach, Template, WriteRule,
@@ -198,6 +198,7 @@ impl World {
                 max_size: if small { 20_000 } else { 64 << 20 },
                 max_object: MAX_OBJECT as u64,
             }),
+            remote: None,
             max_arriving: if small { 10_000 } else { 64 << 20 },
             ledger,
             log: Arc::new(WatchedLog { inner, origin: origin.clone(), late }),
@@ -345,7 +346,10 @@ fn route(index: usize, tag: &str, ttl: Option<Duration>) -> Route {
             key: KeyRule::new(QueryRule::default(), Vec::new(), None),
             tags: vec![Template::parse(tag).expect("a template")],
             memory_ttl: None,
-            collapse: true,
+            collapse: Collapse::Process,
+            memory: true,
+            remote: true,
+            sliding: None,
         }),
         on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
     }

@@ -12,7 +12,7 @@ mod writes;
 use super::arguments::Explain;
 use super::failure::Failure;
 use super::{configuration, output};
-use crate::engine::{CacheRule, Route, Rules};
+use crate::engine::{CacheRule, Collapse, Route, Rules};
 use crate::invalidation::capture_text;
 use crate::key::RequestTarget;
 use crate::origin::OriginSettings;
@@ -84,7 +84,7 @@ fn cached(
     captures: Option<&Captures<'_>>,
     route: &str,
 ) {
-    let CacheRule { freshness, key, tags, memory_ttl, collapse } = rule;
+    let CacheRule { freshness, key, tags, memory_ttl, collapse, memory, remote, sliding } = rule;
     let target = RequestTarget {
         scheme: request.scheme,
         authority: &request.authority,
@@ -103,8 +103,20 @@ fn cached(
     if let Some(time) = memory_ttl {
         page.line("memory", &format!("asks further after {}", human(*time)));
     }
-    let together =
-        if *collapse { "share one request to the origin" } else { "go to the origin each by itself" };
+    match (memory, remote) {
+        (true, true) => {}
+        (true, false) => page.line("tiers", "memory alone"),
+        (false, true) => page.line("tiers", "Redis alone"),
+        (false, false) => page.line("tiers", "none: it is shared by those who ask at once, and forgotten"),
+    }
+    if let Some(longest) = sliding {
+        page.line("sliding", &format!("each hit renews the lifetime, up to {} in all", human(*longest)));
+    }
+    let together = match collapse {
+        Collapse::Off => "go to the origin each by itself",
+        Collapse::Process => "share one request to the origin at each node",
+        Collapse::Fleet => "share one request to the origin, at all nodes together",
+    };
     page.line("collapse", &format!("requests for one key that come at once {together}"));
 
     let value = |name: &str| captures.and_then(|captures| captures.get(name)).map(capture_text);

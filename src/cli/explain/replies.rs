@@ -107,7 +107,7 @@ fn verdict(assessed: Result<Freshness, NotStorable>) -> String {
         Some(Departure::Override) => text.push_str("; not what the origin said (`override`)"),
         Some(Departure::SetCookieStripped) => text.push_str(", without its Set-Cookie"),
         Some(Departure::SetCookieStored) => text.push_str(", its Set-Cookie for everybody"),
-        None => {}
+        Some(Departure::Sliding) | None => {}
     }
     text
 }

@@ -179,7 +179,13 @@ pub(super) fn settings(rule: &Cache, region: &Field<Arc<RegionRule>>) -> CacheRu
             .map(|tag| -> Template { tag.0.clone() })
             .collect(),
         memory_ttl: memory_ttl.value().copied(),
-        collapse: collapse.or_default(Collapse::Process) == Collapse::Process,
+        collapse: match collapse.or_default(Collapse::Process) {
+            Collapse::Process => crate::engine::Collapse::Process,
+            Collapse::Off => crate::engine::Collapse::Off,
+        },
+        memory: true,
+        remote: true,
+        sliding: None,
     }
 }
 

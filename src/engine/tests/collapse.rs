@@ -191,7 +191,7 @@ async fn a_fill_that_panics_is_replaced() {
 async fn without_collapsing_everybody_asks() {
     let mut node = Node::new();
     let mut route = (*node.route).clone();
-    route.cache.as_mut().unwrap().collapse = false;
+    route.cache.as_mut().unwrap().collapse = crate::engine::Collapse::Off;
     node.route = route.into();
     let (first, second) = (node.get("/page"), node.get("/page"));
     node.asked().await.reply(200, HOUR, "one");

@@ -1,8 +1,8 @@
 //! A node whose origin is played by the test.
 
 use crate::engine::{
-    Answer, CacheRule, Engine, EngineParts, Fields, Observer, Outcome, Reply, ReplyHead, Request, Route,
-    SendError, Sink,
+    Answer, CacheRule, Collapse, Engine, EngineParts, Fields, Observer, Outcome, Reply, ReplyHead, Request,
+    Route, SendError, Sink,
 };
 use crate::invalidation::{
     Invalidation, Kind, Ledger, LedgerSettings, LocalLog, Matcher, Mode, Position, Template, WriteRule,
@@ -236,6 +236,7 @@ impl Node {
         let told = Arc::<Told>::default();
         let engine = Engine::new(EngineParts {
             memory: Memory::new(&MemorySettings { max_size: 64 << 20, max_object: MAX_OBJECT }),
+            remote: None,
             max_arriving: 16 << 20,
             log: Arc::new(LocalLog::new(Arc::clone(&ledger), Arc::new(clock))),
             ledger,
@@ -254,7 +255,10 @@ impl Node {
                 key: KeyRule::new(QueryRule::default(), Vec::new(), None),
                 tags: vec![Template::parse("tagged").unwrap()],
                 memory_ttl: None,
-                collapse: true,
+                collapse: Collapse::Process,
+                memory: true,
+                remote: true,
+                sliding: None,
             }),
             on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
         });

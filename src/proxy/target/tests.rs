@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::CacheRule;
+use crate::engine::{CacheRule, Collapse};
 use crate::key::KeyRule;
 use crate::proxy::fixture;
 use crate::semantics::FreshnessRule;
@@ -21,7 +21,16 @@ fn request(method: &str, target: &str, fields: &[(&'static str, &str)]) -> Reque
 fn cached() -> Route {
     let key = KeyRule::default();
     let freshness = FreshnessRule::default();
-    let cache = CacheRule { freshness, key, tags: Vec::new(), memory_ttl: None, collapse: true };
+    let cache = CacheRule {
+        freshness,
+        key,
+        tags: Vec::new(),
+        memory_ttl: None,
+        collapse: Collapse::Fleet,
+        memory: true,
+        remote: true,
+        sliding: None,
+    };
     Route { cache: Some(cache), ..fixture::route() }
 }
 

@@ -227,7 +227,7 @@ fn each_fault_has_its_name() {
     check(patched(flags + 1, &600_u16.to_be_bytes()), DecodeError::Status);
     check(patched(flags + 1, &204_u16.to_be_bytes()), DecodeError::Status);
     check(patched(flags + 3, &[3]), DecodeError::Number);
-    check(patched(flags + 4, &[4]), DecodeError::Number);
+    check(patched(flags + 4, &[5]), DecodeError::Number);
     let etag = flags + 5 + 5 * 8 + 28 + 16;
     check(patched(etag + 4, b"x"), DecodeError::EntityTag);
     check(patched(etag + 9, &[0]), DecodeError::Bearings);

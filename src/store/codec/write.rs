@@ -170,5 +170,6 @@ fn departure_number(departure: Departure) -> u8 {
         Departure::Override => 1,
         Departure::SetCookieStripped => 2,
         Departure::SetCookieStored => 3,
+        Departure::Sliding => 4,
     }
 }

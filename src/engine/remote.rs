@@ -1,0 +1,182 @@
+//! A fill and the tier that many nodes share: it looks there before it asks the origin, agrees with the fills of other
+//! nodes who asks, and leaves there what it brought.
+
+use super::fill::{Errand, Fill, StoredKey};
+use super::flight::Landing;
+use super::rules::Collapse;
+use crate::invalidation::Verdict;
+use crate::key::KeyHash;
+use crate::semantics::{Decision, decide};
+use crate::store::{Entry, Lease, Leased, Looked, Remote, RemoteEntry, RemoteItem, Vacated};
+use crate::time::Timestamp;
+use http::HeaderName;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a fill waits for those of other nodes, one after the other. As long as one of them lives it is waiting for the
+/// origin, as this one would; beyond this the origin is asked side by side.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long it is remembered in memory what the origin varies on, if only the remote tier said so. It is looked up again
+/// when that is over.
+const VARIES_FOR: Duration = Duration::from_secs(3600);
+
+/// What came of consulting the remote tier.
+pub(super) enum Consulted {
+    /// The flight has landed with what was there.
+    Landed(&'static str),
+    /// The origin is to be asked, under this lease if there is one.
+    AskOrigin(Option<Box<dyn Lease>>),
+}
+
+/// What a look brought.
+enum Look {
+    Landed(&'static str),
+    Nothing,
+    Unavailable,
+}
+
+impl Fill {
+    /// Looks for a reply that another node brought; where there is none, waits for one that another node is bringing.
+    pub(super) async fn consult(&mut self) -> Consulted {
+        let Some(remote) = self.remote().filter(|_| self.errand != Errand::AskOrigin) else {
+            return Consulted::AskOrigin(None);
+        };
+        match self.look(&*remote).await {
+            Look::Landed(word) => return Consulted::Landed(word),
+            Look::Unavailable => return Consulted::AskOrigin(None),
+            Look::Nothing => {}
+        }
+        // What is tied to credentials is of no use to others, so nobody waits for it.
+        if self.rule().collapse != Collapse::Fleet || self.key.credentials {
+            return Consulted::AskOrigin(None);
+        }
+        self.agree(&*remote).await
+    }
+
+    /// Waits until this fill holds the lease of its key, or until another node brought the reply or could not.
+    async fn agree(&mut self, remote: &dyn Remote) -> Consulted {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let lease = match remote.lease(self.key.hash).await {
+                Leased::Held(lease) => Some(lease),
+                Leased::Taken => None,
+                Leased::Unavailable => return Consulted::AskOrigin(None),
+            };
+            // Whoever gives up a lease has left its reply before: the look that comes after cannot miss it.
+            let vacated = match &lease {
+                Some(_) => Vacated::Expired,
+                None => match timeout_at(deadline, remote.vacated(self.key.hash)).await {
+                    Ok(vacated) => vacated,
+                    Err(_) => return Consulted::AskOrigin(None),
+                },
+            };
+            match (self.look(remote).await, lease, vacated) {
+                (Look::Landed(word), ..) => return Consulted::Landed(word),
+                (Look::Nothing, Some(lease), _) => return Consulted::AskOrigin(Some(lease)),
+                (Look::Nothing, None, Vacated::Expired) if Instant::now() < deadline => {}
+                // What its holder brought was not to be shared, so there is nothing to wait for.
+                (Look::Nothing | Look::Unavailable, ..) => return Consulted::AskOrigin(None),
+            }
+        }
+    }
+
+    /// Leaves a reply for the other nodes. Returns when it is there, if that is how the tier writes.
+    pub(super) async fn leave(&self, hash: KeyHash, entry: &Arc<Entry>, now: Timestamp) {
+        let (Some(remote), Some(fence)) = (self.remote(), self.shared) else { return };
+        let usable = entry.freshness.keep_for(now, entry.validators.any());
+        let keep = match self.rule().sliding {
+            // There each hit lets it stay for another lifetime, so that what is not asked for goes.
+            Some(_) => entry.freshness.fresh_until().since(now),
+            None => usable,
+        };
+        if keep.is_zero() {
+            return;
+        }
+        if let Some(names) = self.varies_on.get().filter(|names| !names.is_empty()) {
+            let marker = RemoteItem::Variants { key: self.primary.bytes.clone(), names: Arc::clone(names) };
+            remote.put(self.primary.hash, marker, keep).await;
+        }
+        remote.put(hash, RemoteItem::Entry(RemoteEntry::of(entry, fence)), keep).await;
+    }
+
+    fn remote(&self) -> Option<Arc<dyn Remote>> {
+        self.engine.remote.clone().filter(|_| self.rule().remote)
+    }
+
+    /// Looks under the key of the request, and under that of its variant where it turns out that there are some.
+    async fn look(&mut self, remote: &dyn Remote) -> Look {
+        let known = self.varies_on.get().cloned();
+        let key = match &known {
+            Some(names) => self.primary.variant(names, self.flight().asked()),
+            None => self.primary.clone(),
+        };
+        match remote.get(key.hash, &key.bytes).await {
+            Looked::Found(RemoteItem::Entry(entry)) => self.take(remote, entry, &key).await,
+            Looked::Found(RemoteItem::Variants { names, .. }) if known.is_none() => {
+                self.look_for_variant(remote, &names).await
+            }
+            // Variants of a variant: nobody writes that.
+            Looked::Found(RemoteItem::Variants { .. }) | Looked::Nothing => Look::Nothing,
+            Looked::Unavailable => Look::Unavailable,
+        }
+    }
+
+    async fn look_for_variant(&mut self, remote: &dyn Remote, names: &[HeaderName]) -> Look {
+        let asked = self.flight().asked();
+        let hash = self.primary.variant(names, asked).hash;
+        self.ticket.is_variant(hash);
+        let memory = &self.engine.memory;
+        let Some(names) = memory.put_variants(self.primary.hash, &self.primary.bytes, names, VARIES_FOR)
+        else {
+            return Look::Nothing;
+        };
+        let key = self.primary.variant(&names, asked);
+        // It was not known, or this would have been the first look.
+        let _known = self.varies_on.set(names);
+        match remote.get(key.hash, &key.bytes).await {
+            Looked::Found(RemoteItem::Entry(entry)) => self.take(remote, entry, &key).await,
+            Looked::Found(RemoteItem::Variants { .. }) | Looked::Nothing => Look::Nothing,
+            Looked::Unavailable => Look::Unavailable,
+        }
+    }
+
+    /// Judges what was found: fit for those who wait, worth confirming, or of no use.
+    async fn take(&mut self, remote: &dyn Remote, mut found: RemoteEntry, key: &StoredKey) -> Look {
+        let engine = Arc::clone(&self.engine);
+        let now = engine.clock.now();
+        let (verdict, fence) = engine.ledger.judge_shared(found.fence, &found.bearings);
+        if verdict == Verdict::Dead {
+            return Look::Nothing;
+        }
+        let renewed = self.rule().sliding.map(|longest| {
+            let lifetime = found.freshness.lifetime;
+            // It is there, so the last hit was less than a lifetime ago, and this is the next.
+            found.freshness.lifetime = (found.freshness.age(now) + lifetime).min(longest);
+            lifetime
+        });
+        let fit = verdict.may_serve()
+            && engine.ledger.in_sight(found.validated_at, now)
+            && match decide(&found.freshness, verdict == Verdict::Stale, None, now) {
+                Decision::Fresh => true,
+                Decision::StaleWhileRevalidate => self.errand == Errand::Answer,
+                Decision::Revalidate(_) | Decision::NotCached => false,
+            };
+        let entry = Arc::new(found.into_entry(fence));
+        if !fit {
+            let older = |(_, known): &(KeyHash, Arc<Entry>)| known.validated_at < entry.validated_at;
+            if self.stored.as_ref().is_none_or(older) {
+                self.stored = Some((key.hash, entry));
+            }
+            return Look::Nothing;
+        }
+        if let Some(lifetime) = renewed {
+            remote.touch(key.hash, lifetime.min(entry.freshness.fresh_until().since(now))).await;
+        }
+        self.keep_in_memory(key.hash, &entry, now);
+        let names = self.varies_on.get().cloned().unwrap_or_default();
+        self.flight().land(Landing::Stored(entry, names));
+        Look::Landed("remote")
+    }
+}
