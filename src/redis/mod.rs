@@ -1,5 +1,23 @@
 //! Redis and Valkey, behind the ports of the layers that use them. Nobody else names them.
+//!
+//! A [`Link`] is the way there: [`Servers`](servers) opens connections to a server, to whichever server is primary, or to a
+//! cluster; a [`lane`] keeps one open on each runtime. The [`Breaker`] says whether it is worth asking.
 
+mod backoff;
+mod breaker;
+mod error;
+mod lane;
+mod link;
+mod observer;
+mod script;
+mod sentinel;
+mod servers;
 mod settings;
 
+pub use breaker::{Breaker, BreakerState, Pass, Verdict};
+pub use error::LinkError;
+pub use link::{Dedicated, Link};
+pub use observer::{Op, RedisObserver};
+pub use script::Script;
+pub use servers::UnusableSettings;
 pub use settings::{RedisServers, RedisSettings, ServerAddress, WriteMode};
