@@ -1,7 +1,7 @@
 //! What the admin listener needs from the rest of Larder.
 
 use super::Stats;
-use crate::invalidation::{Invalidation, LogError, Position};
+use crate::invalidation::{Invalidation, LogError, Place};
 use async_trait::async_trait;
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
     /// Appends `batch` to the log at one position. This node has applied it when it returns.
-    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Position, LogError>;
+    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Place, LogError>;
 
     /// Reads the configuration again and puts it in force, or says what is wrong with it, one fault a line.
     async fn reload(&self) -> Result<Reloaded, Vec<String>>;

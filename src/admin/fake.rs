@@ -1,7 +1,7 @@
 //! A Larder for the tests of the admin listener, with a switch for each thing that can go wrong.
 
 use super::{Control, Degraded, Readiness, Reloaded, Stats};
-use crate::invalidation::{Invalidation, LogError, Position};
+use crate::invalidation::{Invalidation, LogError, Place, Position};
 use async_trait::async_trait;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -17,12 +17,15 @@ pub(crate) struct Fake {
 
 #[async_trait]
 impl Control for Fake {
-    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Position, LogError> {
+    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Place, LogError> {
         if self.log_fails.load(SeqCst) {
             return Err(LogError::Unavailable("no answer".into()));
         }
         self.purged.lock().unwrap().extend(batch);
-        Ok(Position::from_u64((1 << 60) + 1 + self.position.fetch_add(1, SeqCst)))
+        Ok(Place {
+            epoch: None,
+            position: Position::from_u64((1 << 60) + 1 + self.position.fetch_add(1, SeqCst)),
+        })
     }
 
     async fn reload(&self) -> Result<Reloaded, Vec<String>> {

@@ -4,7 +4,7 @@ use super::life::Orders;
 use super::node::Node;
 use super::reload::Reloader;
 use crate::admin::{Control, Degraded, Readiness, Reloaded, Stats};
-use crate::invalidation::{Invalidation, LogError, Position};
+use crate::invalidation::{Invalidation, LogError, Place};
 use crate::key::{Scheme, canonical_authority};
 use async_trait::async_trait;
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ pub(super) struct NodeControl {
 
 #[async_trait]
 impl Control for NodeControl {
-    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Position, LogError> {
+    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Place, LogError> {
         self.node.shared.engine.invalidate(batch).await
     }
 

@@ -11,7 +11,7 @@ use super::memo::Memo;
 use super::reply::{from_arrival, from_entry};
 use super::request::Request;
 use super::rules::{CacheRule, Collapse, Route};
-use crate::invalidation::{Bearings, Fence, Position, Reach, Verdict};
+use crate::invalidation::{Bearings, Fence, Place, Reach, Standing, Verdict};
 use crate::origin::FetchError;
 use crate::semantics::{
     CacheStatus, Credentials, Decision, Forward, Freshness, RequestDirectives, Revalidate, decide, may_share,
@@ -43,8 +43,8 @@ struct Asking<'a> {
     directives: Option<RequestDirectives>,
     /// What this node had applied when the request came. Nothing older than that may answer it.
     since: Fence,
-    /// The position that its client brought, to read what it wrote.
-    brought: Option<Position>,
+    /// Where the write stands that its client wants to read.
+    brought: Option<Place>,
 }
 
 /// What comes of a stored reply.
@@ -71,7 +71,7 @@ impl Engine {
     pub fn hit(&self, route: &Arc<Route>, request: &Request<'_>) -> Option<Reply> {
         let rule = route.cache.as_ref()?;
         let asking = self.asking(route, rule, request);
-        if asking.brought.is_some_and(|position| position > self.ledger.applied()) {
+        if asking.brought.is_some_and(|place| self.ledger.standing(place) != Standing::Applied) {
             return None;
         }
         let Found::Entry(hash, entry, _) = self.lookup(rule, request) else { return None };
@@ -92,8 +92,8 @@ impl Engine {
     pub async fn answer(self: &Arc<Self>, route: &Arc<Route>, request: &Request<'_>) -> Answer {
         let Some(rule) = route.cache.as_ref() else { return pass(Forward::Bypass, None) };
         let asking = self.asking(route, rule, request);
-        if let Some(position) = asking.brought
-            && self.log.reach(position).await == Reach::Behind
+        if let Some(place) = asking.brought
+            && self.log.reach(place).await == Reach::Behind
         {
             return pass(Forward::Request, Some("behind"));
         }
@@ -139,7 +139,7 @@ impl Engine {
             }
             let errand = if forward == Forward::Request { Errand::AskOrigin } else { Errand::Answer };
             let seat = match self.seat(&asking, &found, key, errand, avoid.as_ref()) {
-                Seating::Seated(place) => place,
+                Seating::Seated(berth) => berth,
                 Seating::Overtaken => continue,
                 Seating::Full => return pass(forward, Some("busy")),
             };
@@ -227,7 +227,7 @@ impl Engine {
         };
         match seat {
             Seat::Joined { reader, landed } => {
-                Seating::Seated(Place { reader, started: false, late: landed })
+                Seating::Seated(Berth { reader, started: false, late: landed })
             }
             Seat::Started(reader, ticket) => {
                 // A fill that ended between the look into memory and the seat has left its reply there. It stores
@@ -238,7 +238,7 @@ impl Engine {
                 let Ok(permit) = Arc::clone(&self.fills).try_acquire_owned() else { return Seating::Full };
                 let fill = self.fill(asking, found, errand, key, ticket, permit);
                 self.spawn(fill);
-                Seating::Seated(Place { reader, started: true, late: false })
+                Seating::Seated(Berth { reader, started: true, late: false })
             }
         }
     }
@@ -306,13 +306,13 @@ impl Engine {
     async fn land(
         self: &Arc<Self>,
         asking: &Asking<'_>,
-        place: Place,
+        berth: Berth,
         found: &Found,
         stored: Option<&Arc<Entry>>,
         forward: Forward,
         attempt: usize,
     ) -> Landed {
-        let Place { reader, started, late } = place;
+        let Berth { reader, started, late } = berth;
         let again = |reader: &Reader| Landed::Again(Arc::clone(reader.flight()));
         let status = CacheStatus { fwd: Some(forward), collapsed: !started, ..CacheStatus::default() };
         match reader.landing().await {
@@ -425,7 +425,7 @@ impl Engine {
 
 /// What comes of asking for a seat.
 enum Seating {
-    Seated(Place),
+    Seated(Berth),
     /// Another fill stored a reply since memory was looked at: look again.
     Overtaken,
     /// Too many fills are under way.
@@ -433,7 +433,7 @@ enum Seating {
 }
 
 /// A seat whose flight is being filled.
-struct Place {
+struct Berth {
     reader: Reader,
     /// Whether this request started it.
     started: bool,
@@ -442,8 +442,8 @@ struct Place {
     late: bool,
 }
 
-/// The position that a request brings; what is none says nothing.
-fn brought(request: &Request<'_>) -> Option<Position> {
+/// The place in the log that a request brings; what is none says nothing.
+fn brought(request: &Request<'_>) -> Option<Place> {
     request.target.headers.get(LARDER_POSITION)?.to_str().ok()?.parse().ok()
 }
 

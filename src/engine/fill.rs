@@ -168,8 +168,10 @@ impl Fill {
     /// knows of, and its validator would have told an edit of the same second.
     fn confirmable(&self) -> Option<Arc<Entry>> {
         let (_, entry) = self.stored.as_ref()?;
+        let in_sight = self.engine.ledger.in_sight(entry.validated_at, self.engine.clock.now());
         let usable = match self.engine.ledger.judge(entry.fence, &entry.bearings) {
-            Verdict::Live => entry.validators.any(),
+            Verdict::Live if in_sight => entry.validators.any(),
+            Verdict::Live => entry.validators.strong(),
             Verdict::Stale | Verdict::Unproven => entry.validators.strong(),
             Verdict::Dead => false,
         };

@@ -1,7 +1,9 @@
 //! Invalidations: appended in order, repeated where one is not enough.
 
 use super::Engine;
-use crate::invalidation::{Invalidation, LogError, Matcher, Mode, Position, Verdict};
+use crate::invalidation::{
+    Appending, IntentId, Invalidation, LogError, Matcher, Mode, Place, Position, Verdict,
+};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,9 +23,6 @@ const MAX_REPEATS: usize = 65_536;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const SWEEP_BUDGET: usize = 10_000;
 
-/// How long an append that the log refused waits before it is tried again.
-const RETRY: Duration = Duration::from_millis(500);
-
 /// What is still to be appended, and when. Kept by the invalidation itself, so that the same one waits only once for
 /// each kind of delay.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ pub(super) struct Repeats {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Why {
-    /// Nobody could wait for it to be appended.
+    /// Nobody can wait for it to be appended.
     Now,
     /// The origin may commit late.
     Doubt,
@@ -82,20 +81,37 @@ impl Repeats {
 }
 
 impl Engine {
-    /// Invalidates `batch`: a write that succeeded, an operator's purge. What it reaches is not served any more to
-    /// requests that come after this returns.
+    /// Invalidates `batch`: an operator's purge, a write that was not announced. What it reaches is not served any more by
+    /// this node to requests that come after this returns, and by others when they have applied the position.
     ///
-    /// Fails when the log does not take it. It is then appended later, in any case, and the caller may say so.
-    pub async fn invalidate(&self, batch: Vec<Invalidation>) -> Result<Position, LogError> {
-        let appended = self.append(&batch).await;
-        let now = self.clock.now();
-        if appended.is_err() {
-            self.repeats.add(&batch, Why::Now, now);
-        }
+    /// Fails when the log does not take it in time. It is then appended later, in any case, and the caller may say so.
+    pub async fn invalidate(&self, batch: Vec<Invalidation>) -> Result<Place, LogError> {
+        self.invalidate_as(batch.into()).await
+    }
+
+    /// As [`Engine::invalidate`], with what else there is to say of it.
+    pub async fn invalidate_as(&self, appending: Appending) -> Result<Place, LogError> {
         if !self.repeats.settle.is_zero() {
-            self.repeats.add(&batch, Why::Settle, now.plus(self.repeats.settle));
+            let due = self.clock.now().plus(self.repeats.settle);
+            self.repeats.add(&appending.batch, Why::Settle, due);
         }
-        appended
+        self.append(appending).await
+    }
+
+    /// Announces what a write will invalidate if it is done, where that outlives this process; waits for the log no longer
+    /// than for an append. `None` where there is no such place, or it was not reached.
+    pub async fn intend(&self, batch: &[Invalidation]) -> Option<IntentId> {
+        self.log.intend(batch).await
+    }
+
+    /// Takes back what was announced: the write surely changed nothing.
+    pub fn withdraw(&self, intent: IntentId) {
+        self.log.withdraw(intent);
+    }
+
+    /// Waits, `within` at most, until every node has applied what stands at `place`; names those that have not.
+    pub async fn spread(&self, place: Place, within: Duration) -> Vec<String> {
+        self.log.spread(place, within).await
     }
 
     /// Invalidates `batch` although nobody can wait for it: a write whose outcome is unknown. It is purged at once, and
@@ -122,9 +138,9 @@ impl Engine {
         loop {
             let now = self.clock.now();
             let (due, next) = self.repeats.take_due(now);
-            if !due.is_empty() && self.append(&due).await.is_err() {
-                self.repeats.add(&due, Why::Now, now.plus(RETRY));
-                continue;
+            if !due.is_empty() {
+                // What the log does not take at once it appends later by itself.
+                let _later = self.append(due.into()).await;
             }
             let wait = next.map_or(SWEEP_INTERVAL, |next| next.since(now).min(SWEEP_INTERVAL));
             tokio::select! {
@@ -153,11 +169,10 @@ impl Engine {
         });
     }
 
-    async fn append(&self, batch: &[Invalidation]) -> Result<Position, LogError> {
-        let position = self.log.append(batch.to_vec().into()).await?;
-        for invalidation in batch {
+    async fn append(&self, appending: Appending) -> Result<Place, LogError> {
+        for invalidation in &appending.batch {
             self.observer.invalidated(invalidation.matcher.kind());
         }
-        Ok(position)
+        self.log.append(appending).await
     }
 }

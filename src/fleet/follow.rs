@@ -3,10 +3,10 @@
 use super::log::{Beats, SharedLog};
 use super::queue::Item;
 use super::{
-    Append, Appended, Beat, Head, MAX_PURGES, MAX_READ, RecordId, Settle, StoreError, TABLE_CHUNK,
+    Append, Appended, Beat, Head, Intent, MAX_PURGES, MAX_READ, RecordId, Settle, StoreError, TABLE_CHUNK,
     TABLE_SLOTS,
 };
-use crate::invalidation::{Epoch, IntentId, Mode};
+use crate::invalidation::{Epoch, IntentId, Mode, Position};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,6 +90,9 @@ impl SharedLog {
         if self.enter(&head) {
             self.load(&head).await?;
         }
+        if known != Some(epoch) {
+            self.announce_again(epoch).await?;
+        }
         self.lock().connected = true;
         self.queued.notify_one();
         tokio::select! {
@@ -102,22 +105,42 @@ impl SharedLog {
     /// Takes over what the log invalidated before, from its table. `head` was read before, so whatever is appended
     /// meanwhile is read after.
     async fn load(&self, head: &Head) -> Result<(), Interrupted> {
-        for mode in [Mode::Hard, Mode::Soft] {
-            for chunk in 0..TABLE_SLOTS / TABLE_CHUNK {
-                let slots = self.store.table(head.epoch(), mode, chunk).await?;
-                self.ledger.load_slots(mode, chunk * TABLE_CHUNK, &slots);
-                if slots.len() < TABLE_CHUNK {
-                    break;
-                }
-            }
-        }
-        self.ledger.loaded(head.last, head.all);
+        let hard = self.table(head, Mode::Hard).await?;
+        let soft = self.table(head, Mode::Soft).await?;
+        self.ledger.load(head.last, head.all, [&hard, &soft]);
         let mut state = self.lock();
         state.gap = false;
         self.settle_up(&state);
         drop(state);
         self.applied.send_replace(self.ledger.applied());
         self.observer.event("loaded");
+        Ok(())
+    }
+
+    async fn table(&self, head: &Head, mode: Mode) -> Result<Vec<Position>, Interrupted> {
+        let mut table = Vec::new();
+        for chunk in 0..TABLE_SLOTS / TABLE_CHUNK {
+            let slots = self.store.table(head.epoch(), mode, chunk).await?;
+            table.extend_from_slice(&slots);
+            if slots.len() < TABLE_CHUNK {
+                break;
+            }
+        }
+        Ok(table)
+    }
+
+    /// Records again what this node announced and a fail-over, or the loss of the log, may have lost.
+    async fn announce_again(&self, epoch: Epoch) -> Result<(), Interrupted> {
+        let now = self.clock.now();
+        let open: Vec<_> = {
+            let mut state = self.lock();
+            state.intents.retain(|_, (_, until)| now < *until);
+            state.intents.iter().map(|(id, (purges, until))| (*id, Arc::clone(purges), *until)).collect()
+        };
+        for (id, purges, until) in open {
+            let intent = Intent { id, node: Some(self.node), purges, within: until.since(now) };
+            self.store.intend(epoch, &intent).await?;
+        }
         Ok(())
     }
 
@@ -151,7 +174,7 @@ impl SharedLog {
         }
         self.observer.event("appended_again");
         for (_, purges) in std::mem::take(&mut state.missing) {
-            let item = Item { number: 0, purges, settle: None, urgent: false, here: false, done: None };
+            let item = Item { number: 0, purges, settle: None, urgent: false, here: true, done: None };
             state.queue.push(item);
         }
         self.queued.notify_one();
@@ -205,7 +228,7 @@ impl SharedLog {
             match asked {
                 Ok(Appended::At { position, between }) => {
                     pause = FIRST_PAUSE;
-                    self.appended(&numbers, position, &between);
+                    self.appended(epoch, &numbers, position, &between);
                 }
                 Ok(Appended::Swept) => {
                     let mut state = self.lock();

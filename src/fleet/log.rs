@@ -4,10 +4,11 @@ use super::kept::{Kept, Lost};
 use super::queue::{Item, Queue};
 use super::{Head, Intent, LogStore, MAX_PURGES, NodeId, Peer, Record, RecordId, Settle};
 use crate::invalidation::{
-    Appending, Epoch, IntentId, Invalidation, Ledger, Log, LogError, Position, Purge, Reach,
+    Appending, Epoch, IntentId, Invalidation, Ledger, Log, LogError, Place, Position, Purge, Reach, Standing,
 };
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 use async_trait::async_trait;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,9 @@ use tokio::time::{Instant, timeout};
 /// How long a request that brought a position waits for it. The log is usually some milliseconds behind; what takes longer
 /// than this costs less at the origin.
 const REACH: Duration = Duration::from_millis(250);
+
+/// Writes under way whose intents are remembered, to be recorded again after a fail-over.
+const MAX_INTENTS: usize = 1 << 14;
 
 /// How a node follows the shared log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,11 +86,11 @@ pub(super) struct State {
     /// The highest position ever seen.
     pub(super) seen: Position,
     pub(super) kept: Kept,
+    /// Intents of this node that are open, to be recorded again where a fail-over may have lost them; until when.
+    pub(super) intents: HashMap<IntentId, (Arc<[Purge]>, Timestamp)>,
     /// What a fail-over may have lost, until it turns up or the log is read to its end.
     pub(super) missing: Vec<(RecordId, Arc<[Purge]>)>,
     pub(super) queue: Queue,
-    /// Own records stand in the log up to here, some of them beyond a gap.
-    own: Position,
     /// The log's table has to be loaded.
     pub(super) gap: bool,
 }
@@ -199,12 +203,13 @@ impl SharedLog {
             Lost::Everything => {
                 tracing::error!(%end, "a fail-over lost more than is remembered: everything is purged");
                 self.observer.event("everything");
+                self.ledger.apply_here([Purge::everything()]);
                 state.queue.push(Item {
                     number: 0,
                     purges: Arc::from([Purge::everything()]),
                     settle: None,
                     urgent: false,
-                    here: false,
+                    here: true,
                     done: None,
                 });
             }
@@ -238,30 +243,29 @@ impl SharedLog {
         gap
     }
 
-    /// When all of this node's own purges are applied from the log, fences of others cover them.
+    /// When all that is applied here stands in the log, fences of others cover it.
     pub(super) fn settle_up(&self, state: &State) {
-        if !state.queue.any_here() && state.own <= self.ledger.applied() {
+        if !state.queue.any_here() && state.missing.is_empty() {
             self.ledger.appended();
         }
     }
 
     /// What was appended at `position`, with what came before it.
-    pub(super) fn appended(&self, numbers: &[u64], position: Position, between: &[Record]) {
+    pub(super) fn appended(&self, epoch: Epoch, numbers: &[u64], position: Position, between: &[Record]) {
         // What is missing between comes by the tail; it notices a gap itself.
         let whole = self.take(between).is_ok() && self.ledger.applied() >= position;
         let mut state = self.lock();
         state.seen = state.seen.max(position);
-        state.own = state.own.max(position);
         let items = state.queue.remove(numbers);
         if !whole {
-            let late = items.iter().filter(|item| !item.here);
-            self.ledger.apply_here(late.flat_map(|item| item.purges.iter().copied()), true);
+            self.ledger.apply_ahead(position, items.iter().flat_map(|item| item.purges.iter().copied()));
         }
         self.settle_up(&state);
         drop(state);
+        let place = Place { epoch: Some(epoch), position };
         for done in items.into_iter().filter_map(|item| item.done) {
             // Whoever asked may be gone.
-            let _gone = done.send(position);
+            let _gone = done.send(place);
         }
     }
 
@@ -276,8 +280,11 @@ impl SharedLog {
         }
     }
 
-    fn push(&self, appending: Appending) -> Result<(Vec<u64>, oneshot::Receiver<Position>), LogError> {
+    fn push(&self, appending: Appending) -> Result<(Vec<u64>, oneshot::Receiver<Place>), LogError> {
         let Appending { batch, intent, in_doubt, urgent } = appending;
+        if let Some(intent) = intent.filter(|_| !in_doubt) {
+            self.lock().intents.remove(&intent);
+        }
         let purges: Arc<[Purge]> = batch.iter().map(Purge::from).collect();
         let settle = intent.map(|id| if in_doubt { Settle::Sweep(id) } else { Settle::Done(id) });
         let (done, appended) = oneshot::channel();
@@ -285,7 +292,7 @@ impl SharedLog {
         // Without a connection there is nothing to wait for.
         let here = !state.connected;
         if here {
-            self.ledger.apply_here(purges.iter().copied(), true);
+            self.ledger.apply_here(purges.iter().copied());
         }
         let mut parts = purges.chunks(MAX_PURGES).peekable();
         let (mut done, mut numbers) = (Some(done), Vec::new());
@@ -314,7 +321,7 @@ impl SharedLog {
                 && !item.here
             {
                 item.here = true;
-                self.ledger.apply_here(item.purges.iter().copied(), true);
+                self.ledger.apply_here(item.purges.iter().copied());
             }
         }
     }
@@ -328,13 +335,14 @@ fn away() -> LogError {
 
 #[async_trait]
 impl Log for SharedLog {
-    async fn append(&self, appending: Appending) -> Result<Position, LogError> {
+    async fn append(&self, appending: Appending) -> Result<Place, LogError> {
         if appending.batch.is_empty() {
-            return Ok(self.ledger.applied());
+            let (epoch, position) = (self.ledger.epoch(), self.ledger.applied());
+            return Ok(Place { epoch, position });
         }
         let (numbers, mut appended) = self.push(appending)?;
         match timeout(self.settings.timeout, &mut appended).await {
-            Ok(Ok(position)) => Ok(position),
+            Ok(Ok(place)) => Ok(place),
             // Swept by another node, or part of what was widened: it is in the queue no more, or covered by all of it.
             Ok(Err(_)) => Err(away()),
             Err(_) => {
@@ -350,30 +358,42 @@ impl Log for SharedLog {
             state.followed.as_ref().filter(|_| state.connected)?.0
         };
         let id = IntentId(rand::random());
-        let intent = Intent {
-            id,
-            node: Some(self.node),
-            purges: batch.iter().map(Purge::from).collect(),
-            within: self.settings.write_bound,
-        };
-        let recorded = timeout(self.settings.timeout, self.store.intend(epoch, &intent)).await;
-        matches!(recorded, Ok(Ok(()))).then_some(id)
+        let purges: Arc<[Purge]> = batch.iter().map(Purge::from).collect();
+        let within = self.settings.write_bound;
+        let intent = Intent { id, node: Some(self.node), purges: Arc::clone(&purges), within };
+        match timeout(self.settings.timeout, self.store.intend(epoch, &intent)).await {
+            Ok(Ok(())) => {
+                let now = self.clock.now();
+                let mut state = self.lock();
+                if state.intents.len() >= MAX_INTENTS {
+                    state.intents.retain(|_, (_, until)| now < *until);
+                }
+                // Beyond the bound an intent is recorded, and only not again.
+                if state.intents.len() < MAX_INTENTS {
+                    state.intents.insert(id, (purges, now.plus(within)));
+                }
+                Some(id)
+            }
+            _ => None,
+        }
     }
 
     fn withdraw(&self, intent: IntentId) {
+        self.lock().intents.remove(&intent);
         let settle = Some(Settle::Done(intent));
         let item = Item { number: 0, purges: Arc::from([]), settle, urgent: false, here: false, done: None };
         self.lock().queue.push(item);
         self.queued.notify_one();
     }
 
-    async fn reach(&self, position: Position) -> Reach {
-        if position <= self.ledger.applied() {
-            return Reach::Applied;
+    async fn reach(&self, place: Place) -> Reach {
+        match self.ledger.standing(place) {
+            Standing::Applied => return Reach::Applied,
+            Standing::Unknown => return Reach::Unknown,
+            Standing::Ahead if self.lock().connected => {}
+            Standing::Ahead | Standing::Beyond => return Reach::Behind,
         }
-        if !self.lock().connected {
-            return Reach::Behind;
-        }
+        let position = place.position;
         let mut applied = self.applied.subscribe();
         let mut beats = self.beats.subscribe();
         // Only a heartbeat that begins from now on can tell that the position was never handed out.
@@ -389,14 +409,18 @@ impl Log for SharedLog {
         tokio::select! {
             biased;
             reached = timeout(REACH, applied.wait_for(|applied| *applied >= position)) => match reached {
-                Ok(Ok(_)) => Reach::Applied,
+                // In a term that began meanwhile the position may be another's.
+                Ok(Ok(_)) if self.ledger.standing(place) == Standing::Applied => Reach::Applied,
                 _ => Reach::Behind,
             },
-            () = told => Reach::Unknown,
+            () = told => match self.ledger.standing(place) {
+                Standing::Beyond => Reach::Behind,
+                _ => Reach::Unknown,
+            },
         }
     }
 
-    async fn spread(&self, position: Position, within: Duration) -> Vec<String> {
+    async fn spread(&self, Place { position, .. }: Place, within: Duration) -> Vec<String> {
         let deadline = Instant::now() + within;
         let mut beats = self.beats.subscribe();
         loop {

@@ -1,7 +1,7 @@
 //! What a node still has to append, in its order.
 
 use super::Settle;
-use crate::invalidation::{Position, Purge};
+use crate::invalidation::{Place, Purge};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -20,7 +20,7 @@ pub(super) struct Item {
     /// Applied on this node already, before its turn.
     pub(super) here: bool,
     /// Told the position.
-    pub(super) done: Option<oneshot::Sender<Position>>,
+    pub(super) done: Option<oneshot::Sender<Place>>,
 }
 
 /// What a node still has to append.

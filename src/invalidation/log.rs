@@ -1,6 +1,6 @@
 //! The port of the invalidation log, and the log of a single process.
 
-use super::{Invalidation, Ledger, Position};
+use super::{Invalidation, Ledger, Place, Position, Standing};
 use crate::time::Clock;
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +39,7 @@ impl From<Vec<Invalidation>> for Appending {
     }
 }
 
-/// How far a node is compared with a position that a client brought.
+/// How far a node is, compared with a place in the log that a client brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// It has applied it.
@@ -58,7 +58,7 @@ pub trait Log: Send + Sync + 'static {
     /// and returns the position applied.
     ///
     /// On failure the log appends it later by itself, in the order of the calls; so it does when the caller goes away.
-    async fn append(&self, appending: Appending) -> Result<Position, LogError>;
+    async fn append(&self, appending: Appending) -> Result<Place, LogError>;
 
     /// Records what will be invalidated if a write succeeds. `None`: it could not be recorded in time, or is of no use.
     async fn intend(&self, _batch: &[Invalidation]) -> Option<IntentId> {
@@ -68,11 +68,11 @@ pub trait Log: Send + Sync + 'static {
     /// Takes an intent back: the write surely did not happen.
     fn withdraw(&self, _intent: IntentId) {}
 
-    /// Waits a moment for `position` to be applied.
-    async fn reach(&self, position: Position) -> Reach;
+    /// Waits a moment for what stands at `place` to be applied.
+    async fn reach(&self, place: Place) -> Reach;
 
-    /// Waits, `within` at most, until every node has applied `position`; names those that have not.
-    async fn spread(&self, _position: Position, _within: Duration) -> Vec<String> {
+    /// Waits, `within` at most, until every node has applied what stands at `place`; names those that have not.
+    async fn spread(&self, _place: Place, _within: Duration) -> Vec<String> {
         Vec::new()
     }
 }
@@ -104,12 +104,17 @@ impl LocalLog {
 
 #[async_trait]
 impl Log for LocalLog {
-    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Position, LogError> {
-        Ok(if batch.is_empty() { self.ledger.applied() } else { self.append_now(&batch) })
+    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Place, LogError> {
+        let position = if batch.is_empty() { self.ledger.applied() } else { self.append_now(&batch) };
+        Ok(Place { epoch: None, position })
     }
 
-    async fn reach(&self, position: Position) -> Reach {
-        if position <= self.ledger.applied() { Reach::Applied } else { Reach::Unknown }
+    async fn reach(&self, place: Place) -> Reach {
+        match self.ledger.standing(place) {
+            Standing::Applied => Reach::Applied,
+            // Nobody else hands out positions.
+            Standing::Ahead | Standing::Beyond | Standing::Unknown => Reach::Unknown,
+        }
     }
 }
 
@@ -144,16 +149,16 @@ mod tests {
     async fn an_append_is_applied_when_it_returns() {
         let (ledger, clock, log) = log_at(1000);
         let bearings = Bearings::new("h", "/", "r", ["t"]).unwrap();
-        assert_eq!(log.append(Appending::default()).await.unwrap(), Position::START);
-        let first = log.append(tag("t").into()).await.unwrap();
+        assert_eq!(log.append(Appending::default()).await.unwrap().position, Position::START);
+        let first = log.append(tag("t").into()).await.unwrap().position;
         assert_eq!(first, Position::at(Timestamp::from_millis(1000)));
         assert_eq!(ledger.applied(), first);
         assert_eq!(ledger.judge(Fence::at(Position::START), &bearings), Verdict::Dead);
         assert_eq!(ledger.judge(Fence::at(first), &bearings), Verdict::Live);
         clock.0.store(900, Ordering::Relaxed);
-        let second = log.append(tag("t").into()).await.unwrap();
+        let second = log.append(tag("t").into()).await.unwrap().position;
         assert_eq!(second.as_u64(), first.as_u64() + 1);
-        assert_eq!(log.append(Appending::default()).await.unwrap(), second);
+        assert_eq!(log.append(Appending::default()).await.unwrap().position, second);
     }
 
     #[test]

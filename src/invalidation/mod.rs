@@ -16,13 +16,13 @@ mod template;
 mod url;
 
 pub use bearings::{BadBearings, Bearings, BearingsLayout, Checked, TooManyTags};
-pub use ledger::{Ledger, LedgerSettings, LedgerStats, Localized, Verdict};
+pub use ledger::{Ledger, LedgerSettings, LedgerStats, Localized, Standing, Verdict};
 pub use log::{Appending, IntentId, LocalLog, Log, LogError, Reach};
 pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};
 pub use plan::{Selector, WriteRule, WriteSeen, plan_write};
 pub use position::{Fence, ParsePositionError, Position};
 pub use purge::Purge;
-pub use shared::{Birth, Epoch, SharedFence, Term};
+pub use shared::{Birth, Epoch, ParsePlaceError, Place, SharedFence, Term};
 pub use table::table_slots;
 pub use template::{Template, TemplateError, capture_text};
 pub use url::BadUrl;

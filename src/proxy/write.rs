@@ -1,7 +1,7 @@
 //! A write under way, and what has to be purged for it whatever becomes of it.
 
 use crate::engine::Engine;
-use crate::invalidation::{Invalidation, Position};
+use crate::invalidation::{Invalidation, Place};
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Write {
         &mut self,
         status: StatusCode,
         plan: impl FnOnce() -> Vec<Invalidation>,
-    ) -> Option<Position> {
+    ) -> Option<Place> {
         match Said::by(status) {
             Said::Nothing => None,
             Said::Refused if self.in_doubt => {
@@ -179,7 +179,7 @@ mod tests {
                 Send => write.send(),
                 Answer(status) => {
                     let position = write.answer(status.try_into().unwrap(), || purge("planned")).await;
-                    assert!(position.is_none_or(|position| position == engine.position()), "{events:?}");
+                    assert!(position.is_none_or(|place| place.position == engine.position()), "{events:?}");
                 }
                 Pause => tokio::time::advance(STREAMED + Duration::from_millis(1)).await,
                 Finish => write.finish().await,

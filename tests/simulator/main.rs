@@ -8,6 +8,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a world whose own parts fail proves nothing and may panic")]
 
+mod fleet;
 mod origin;
 mod random;
 mod reader;
@@ -20,8 +21,8 @@ use world::World;
 /// The share of `make test`: about a quarter of a minute.
 const SEEDS: Range<u64> = 0..2_000;
 
-fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("LARDER_SEEDS") else { return SEEDS };
+fn seeds(share: Range<u64>) -> Range<u64> {
+    let Ok(text) = std::env::var("LARDER_SEEDS") else { return share };
     let parse = |part: &str| part.trim().parse::<u64>().ok();
     let range = match text.split_once("..") {
         Some((first, last)) => parse(first).zip(parse(last)).map(|(first, last)| first..last),
@@ -30,11 +31,28 @@ fn seeds() -> Range<u64> {
     range.unwrap_or_else(|| panic!("LARDER_SEEDS is `{text}`; write `7` or `0..100000`"))
 }
 
+/// The share of fleets.
+const FLEETS: Range<u64> = 0..1_000;
+
+#[test]
+fn promises_hold_in_every_fleet() {
+    let started = Instant::now();
+    let mut totals = fleet::Counts::default();
+    let range = seeds(FLEETS);
+    for seed in range.clone() {
+        totals.merge(fleet::Fleet::run(seed));
+    }
+    println!("fleets {range:?}: {totals:?} in {:?}", started.elapsed());
+    if range.end - range.start >= 1_000 {
+        totals.assert_everything_happened();
+    }
+}
+
 #[test]
 fn promises_hold_in_every_world() {
     let started = Instant::now();
     let mut totals = world::Counts::default();
-    let range = seeds();
+    let range = seeds(SEEDS);
     for seed in range.clone() {
         totals += World::run(seed);
     }

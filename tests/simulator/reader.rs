@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_LANGUAGE, COOKIE, ETAG, IF_NONE_MATCH, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use larder::engine::{Answer, Engine, Outcome, Request, Route, SendError, Sink};
+use larder::invalidation::Place;
 use larder::key::{RequestTarget, Scheme};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub(crate) struct Visit {
     pub(crate) language: &'static str,
     pub(crate) kind: Kind,
     pub(crate) cookie: bool,
+    /// The position of a write that the client wants to read.
+    pub(crate) position: Option<Place>,
 }
 
 /// The kind of request.
@@ -85,6 +88,7 @@ impl Visit {
             language: ["en", "de"][dice.below(2) as usize],
             kind,
             cookie: origin.cookies && dice.chance(15),
+            position: None,
         }
     }
 
@@ -97,6 +101,9 @@ impl Visit {
         headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_static(self.language));
         if self.cookie {
             headers.insert(COOKIE, HeaderValue::from_static("session=1"));
+        }
+        if let Some(position) = self.position {
+            headers.insert("larder-position", HeaderValue::try_from(position.to_string()).unwrap());
         }
         match self.kind {
             Kind::Range => drop(headers.insert(RANGE, HeaderValue::from_static("bytes=2-9"))),

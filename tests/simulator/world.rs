@@ -6,8 +6,8 @@ use crate::reader::{Visit, Went};
 use async_trait::async_trait;
 use larder::engine::{CacheRule, Collapse, Engine, EngineParts, Observer, Outcome, Route};
 use larder::invalidation::{
-    Appending, Invalidation, Kind, Ledger, LedgerSettings, LocalLog, Log, LogError, Matcher, Mode, Position,
-    Reach, Template, WriteRule,
+    Appending, Invalidation, Kind, Ledger, LedgerSettings, LocalLog, Log, LogError, Matcher, Mode, Place,
+    Position, Reach, Template, WriteRule,
 };
 use larder::key::{KeyRule, QueryRule};
 use larder::semantics::FreshnessRule;
@@ -19,13 +19,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Larger than most pages, smaller than some.
-const MAX_OBJECT: usize = 4096;
+pub(crate) const MAX_OBJECT: usize = 4096;
 
 /// Nobody may have to wait longer than this, in the time of the world.
-const FOR_EVER: Duration = Duration::from_secs(3600);
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// After this an origin cannot commit a write in doubt any more.
-const WRITE_BOUND: Duration = Duration::from_secs(60);
+pub(crate) const WRITE_BOUND: Duration = Duration::from_secs(60);
 
 /// What happened, over many worlds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,16 +85,16 @@ struct WatchedLog {
 
 #[async_trait]
 impl Log for WatchedLog {
-    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Position, LogError> {
+    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Place, LogError> {
         let reached: Vec<_> =
             batch.iter().filter(|one| one.mode == Mode::Hard).map(|one| one.matcher.clone()).collect();
-        let position = if self.late {
+        let place = if self.late {
             let inner = Arc::clone(&self.inner);
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 inner.append(batch.into()).await
             });
-            Position::START
+            Place { epoch: None, position: Position::START }
         } else {
             self.inner.append(batch.into()).await?
         };
@@ -104,15 +104,15 @@ impl Log for WatchedLog {
                 page.purges += 1;
             }
         }
-        Ok(position)
+        Ok(place)
     }
 
-    async fn reach(&self, position: Position) -> Reach {
-        self.inner.reach(position).await
+    async fn reach(&self, place: Place) -> Reach {
+        self.inner.reach(place).await
     }
 }
 
-fn reaches(matcher: &Matcher, page: &Page) -> bool {
+pub(crate) fn reaches(matcher: &Matcher, page: &Page) -> bool {
     match matcher {
         Matcher::Path { path, .. } => **path == *page.path,
         Matcher::Prefix { path, .. } => page.path.starts_with(&format!("{path}/")),
@@ -121,7 +121,7 @@ fn reaches(matcher: &Matcher, page: &Page) -> bool {
     }
 }
 
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Observer for Nobody {
     fn fill(&self, _: &str, _: &'static str) {}
@@ -320,7 +320,13 @@ impl World {
         }
         let paths: Vec<_> = self.origin.pages().iter().map(|page| page.path.clone()).collect();
         for path in paths {
-            let visit = Visit { path, language: "en", kind: crate::reader::Kind::Plain, cookie: false };
+            let visit = Visit {
+                path,
+                language: "en",
+                kind: crate::reader::Kind::Plain,
+                cookie: false,
+                position: None,
+            };
             let route = &self.routes[usize::from(self.origin.page(&visit.path).tag == "blue")];
             let must_have = self.must_have(&visit.path);
             let went = visit.make(&self.engine, route, &self.origin, &self.dice, must_have).await;
@@ -335,7 +341,7 @@ impl World {
     }
 }
 
-fn route(index: usize, tag: &str, ttl: Option<Duration>) -> Route {
+pub(crate) fn route(index: usize, tag: &str, ttl: Option<Duration>) -> Route {
     Route {
         name: format!("route-{tag}").into(),
         index,

@@ -3,7 +3,7 @@
 
 use super::{Ledger, View};
 use crate::invalidation::{
-    Bearings, Epoch, Fence, Kind, LedgerSettings, Mode, Position, Purge, SharedFence, Term, Verdict,
+    Bearings, Epoch, Fence, Kind, LedgerSettings, Place, Position, Purge, SharedFence, Term, Verdict,
 };
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -25,6 +25,19 @@ struct Log {
     ends: Box<[Position]>,
     /// Whether all that the log invalidated is known here, up to the position applied.
     complete: bool,
+}
+
+/// How a place in a log compares with what a node has applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is applied.
+    Applied,
+    /// It is not applied yet, or was never handed out.
+    Ahead,
+    /// In a log, or a term, of which this node knows nothing, or lost with the end of a term.
+    Beyond,
+    /// In no log that this node could follow: it says nothing.
+    Unknown,
 }
 
 /// What a fence of another node means on this one.
@@ -56,7 +69,8 @@ impl Ledger {
     /// What a fence of another node means here. Its entry is then judged as any other.
     ///
     /// A fence of an earlier term counts as at most the end of that term, as what came later may have been lost. While a
-    /// purge of this node is not in the log, no other node's fence covers it, however late.
+    /// purge of this node is not in the log, no other node's fence covers it, however late. And no fence in here is beyond the
+    /// last stamp, so that whatever is applied later is later than all of them.
     pub fn localize(&self, fence: SharedFence) -> Localized {
         let following = self.lock();
         let Some(log) = &following.log else { return Localized::Unproven };
@@ -65,6 +79,7 @@ impl Ledger {
         }
         let position = log.end_of(fence.epoch.term).map_or(fence.position, |end| fence.position.min(end));
         let stamp = position.as_u64();
+        let stamp = stamp.min(self.stamp.load(Ordering::Relaxed));
         Localized::Fence(Fence::from_stamp(match following.outstanding {
             0 => stamp,
             first => stamp.min(first - 1),
@@ -89,17 +104,25 @@ impl Ledger {
         self.followed.fetch_max(at.as_millis(), Ordering::Relaxed);
     }
 
-    /// Applies purges that are not in the log: they reach what is stored here, and [`Ledger::applied`] does not move.
-    /// `outstanding`: they are still to be appended, so fences of other nodes do not cover them until
-    /// [`Ledger::appended`].
-    pub fn apply_here(&self, purges: impl IntoIterator<Item = Purge>, outstanding: bool) {
+    /// Applies purges that are not in the log yet: they reach what is stored here, and [`Ledger::applied`] does not move.
+    /// Fences of other nodes do not cover them until [`Ledger::appended`].
+    pub fn apply_here(&self, purges: impl IntoIterator<Item = Purge>) {
         let mut following = self.lock();
         let stamp = self.next_stamp();
         self.record_all(purges, stamp);
         self.stamp.store(stamp, Ordering::Release);
-        if outstanding && following.outstanding == 0 {
+        if following.outstanding == 0 {
             following.outstanding = stamp;
         }
+    }
+
+    /// Applies purges that stand in the log at `position`, although what stands before them is not applied yet:
+    /// [`Ledger::applied`] does not move.
+    pub fn apply_ahead(&self, position: Position, purges: impl IntoIterator<Item = Purge>) {
+        let _turn = self.lock();
+        let stamp = position.as_u64().max(self.next_stamp());
+        self.record_all(purges, stamp);
+        self.stamp.store(stamp, Ordering::Release);
     }
 
     /// All that was applied here before its turn stands in the log by now and is applied from there, too.
@@ -121,8 +144,8 @@ impl Ledger {
         following.log = Some(Log { epoch, ends: ends.into(), complete: false });
     }
 
-    /// Goes on with the log it follows, in a new term. What was applied beyond the end of the term before may be lost: it
-    /// is applied again from there, if it was not.
+    /// Goes on with the log it follows, in a new term. What was applied beyond the end of the term before may be lost: until
+    /// [`Ledger::appended`] says that it stands there again, fences of other nodes do not cover it.
     pub fn go_on(&self, epoch: Epoch, ends: &[Position]) {
         let mut following = self.lock();
         let Some(log) = &mut following.log else {
@@ -132,47 +155,66 @@ impl Ledger {
         let before = std::mem::replace(&mut log.epoch, epoch);
         log.ends = ends.into();
         let end = log.end_of(before.term).unwrap_or(Position::START);
-        self.applied.store(self.applied().min(end).as_u64(), Ordering::Release);
-    }
-
-    /// Takes over a part of the log's table: what it says of slots from `first` on. What this node has not applied counts as
-    /// invalidated just now.
-    pub fn load_slots(&self, mode: Mode, first: usize, slots: &[Position]) {
-        let _turn = self.lock();
-        let (applied, next) = (self.applied(), self.next_stamp());
-        for (slot, position) in (first..).zip(slots).filter(|(_, position)| **position > Position::START) {
-            let stamp = if *position > applied { position.as_u64().max(next) } else { position.as_u64() };
-            self.side(mode).table.raise_slot(slot, stamp);
+        if self.applied() > end {
+            self.applied.store(end.as_u64(), Ordering::Release);
+            let first = end.as_u64() + 1;
+            following.outstanding = match following.outstanding {
+                0 => first,
+                before => before.min(first),
+            };
         }
     }
 
-    /// The whole table is taken over, as it stood when the log had handed out `position`; `all`: when everything was
-    /// last invalidated, hard and soft. From here on the log is applied record by record.
-    pub fn loaded(&self, position: Position, all: [Position; 2]) {
+    /// Takes over the log's table, whole: as it stood when the log had handed out `position`, or later. `all`: when
+    /// everything was last invalidated, hard and soft. From here on the log is applied record by record.
+    ///
+    /// What this node has not applied counts as invalidated just now. In one step, since an entry that is found live between
+    /// two parts would be taken for live up to the stamp that the first part was given.
+    pub fn load(&self, position: Position, all: [Position; 2], tables: [&[Position]; 2]) {
         let mut following = self.lock();
-        let (applied, next) = (self.applied(), self.next_stamp());
-        let stamp = position.as_u64().max(next);
-        let view = self.view.load_full();
-        self.view.store(Arc::new(View {
-            recent: Arc::clone(&view.recent),
-            sealed: view.sealed.clone(),
-            reach: view.reach.max(stamp),
-        }));
-        for (side, all) in [&self.hard, &self.soft].into_iter().zip(all) {
+        let applied = self.applied();
+        let latest =
+            tables.iter().flat_map(|table| table.iter()).chain(&all).max().copied().unwrap_or_default();
+        let stamp = position.max(latest).as_u64().max(self.next_stamp());
+        let stamp_of = |of: Position| if of > applied { stamp } else { of.as_u64() };
+        for (side, (table, all)) in [&self.hard, &self.soft].into_iter().zip(tables.into_iter().zip(all)) {
+            let written = (0..).zip(table).filter(|(_, position)| **position > Position::START);
+            written.for_each(|(slot, position)| side.table.raise_slot(slot, stamp_of(*position)));
             for kind in Kind::EACH.into_iter().filter(|kind| *kind != Kind::All) {
                 side.marks[kind as usize].store(stamp, Ordering::Relaxed);
             }
-            if all > applied {
-                side.marks[Kind::All as usize].fetch_max(all.as_u64().max(next), Ordering::Relaxed);
-            } else {
-                side.marks[Kind::All as usize].fetch_max(all.as_u64(), Ordering::Relaxed);
-            }
+            side.marks[Kind::All as usize].fetch_max(stamp_of(all), Ordering::Relaxed);
         }
+        // The records do not tell of what was loaded.
+        let View { recent, sealed, .. } = &**self.view.load();
+        self.view.store(Arc::new(View { recent: Arc::clone(recent), sealed: sealed.clone(), reach: stamp }));
         self.latest.store(stamp, Ordering::Release);
         self.stamp.store(stamp, Ordering::Release);
         self.applied.store(position.max(applied).as_u64(), Ordering::Release);
         if let Some(log) = &mut following.log {
             log.complete = true;
+        }
+    }
+
+    /// How a place in a log compares with what is applied here.
+    pub fn standing(&self, place: Place) -> Standing {
+        let applied = self.applied();
+        let following = self.lock();
+        let (epoch, log) = match (place.epoch, &following.log) {
+            (None, None) if place.position <= applied => return Standing::Applied,
+            // The log of a process on its own hands out nothing that it has not applied; nor does any log that is not shared
+            // mean anything where one is, or the other way round.
+            (None, _) | (Some(_), None) => return Standing::Unknown,
+            (Some(epoch), Some(log)) => (epoch, log),
+        };
+        if epoch.birth != log.epoch.birth || epoch.term > log.epoch.term {
+            return Standing::Beyond;
+        }
+        match log.end_of(epoch.term) {
+            // It was lost, and stands elsewhere by now or nowhere.
+            Some(end) if place.position > end => Standing::Beyond,
+            _ if place.position <= applied => Standing::Applied,
+            _ => Standing::Ahead,
         }
     }
 
@@ -197,7 +239,7 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invalidation::{Birth, Invalidation, Matcher};
+    use crate::invalidation::{Birth, Invalidation, Matcher, table_slots};
 
     fn at(number: u64) -> Position {
         Position::from_u64(number)
@@ -224,7 +266,7 @@ mod tests {
         let settings = LedgerSettings { memory: 1 << 20, table_slots: 1 << 10 };
         let ledger = Ledger::cut_off(&settings, Duration::from_secs(5));
         ledger.follow(epoch(1, 1), &[]);
-        ledger.loaded(at(position), [Position::START; 2]);
+        ledger.load(at(position), [Position::START; 2], [&[], &[]]);
         ledger
     }
 
@@ -240,7 +282,7 @@ mod tests {
         check(&ledger, fence(1, 1, 50), "t", Verdict::Unproven);
         ledger.follow(epoch(1, 1), &[]);
         assert_eq!(ledger.shared_fence(), None, "what the log invalidated before is not known yet");
-        ledger.loaded(at(40), [Position::START; 2]);
+        ledger.load(at(40), [Position::START; 2], [&[], &[]]);
         assert_eq!(ledger.shared_fence(), Some(fence(1, 1, 40)));
     }
 
@@ -259,7 +301,7 @@ mod tests {
     fn a_purge_that_is_not_in_the_log_reaches_what_others_stored_however_late() {
         let ledger = following(100);
         let before = ledger.fence();
-        ledger.apply_here([purge("t")], true);
+        ledger.apply_here([purge("t")]);
         assert_eq!(ledger.applied(), at(100));
         assert_eq!(ledger.judge(before, &tagged("t")), Verdict::Dead);
         assert_eq!(ledger.judge(ledger.fence(), &tagged("t")), Verdict::Live);
@@ -269,6 +311,54 @@ mod tests {
         ledger.appended();
         check(&ledger, fence(1, 1, 5_000), "t", Verdict::Dead);
         check(&ledger, fence(1, 1, 6_000), "t", Verdict::Live);
+    }
+
+    #[test]
+    fn no_fence_is_beyond_what_is_applied_here() {
+        let ledger = following(100);
+        let (verdict, kept) = ledger.judge_shared(fence(1, 1, 500), &tagged("t"));
+        assert_eq!((verdict, kept), (Verdict::Live, ledger.fence()));
+        // Cut off, it purges by itself: that is later than whatever it took from others before.
+        ledger.apply_here([purge("t")]);
+        assert_eq!(ledger.judge(kept, &tagged("t")), Verdict::Dead);
+    }
+
+    #[test]
+    fn an_own_record_behind_a_gap_reaches_what_is_stored_before_it() {
+        let ledger = following(100);
+        let before = ledger.fence();
+        ledger.apply_ahead(at(300), [purge("t")]);
+        assert_eq!(ledger.applied(), at(100));
+        assert_eq!(ledger.judge(before, &tagged("t")), Verdict::Dead);
+        check(&ledger, fence(1, 1, 299), "t", Verdict::Dead);
+        check(&ledger, fence(1, 1, 300), "t", Verdict::Live);
+    }
+
+    #[test]
+    fn places_compare_within_one_life_of_a_log() {
+        let ledger = following(100);
+        let place = |birth, term, position| Place { epoch: Some(epoch(birth, term)), position: at(position) };
+        for (place, expected) in [
+            (place(1, 1, 100), Standing::Applied),
+            (place(1, 1, 101), Standing::Ahead),
+            (place(2, 1, 50), Standing::Beyond),
+            (place(1, 2, 50), Standing::Beyond),
+            (Place { epoch: None, position: at(50) }, Standing::Unknown),
+        ] {
+            assert_eq!(ledger.standing(place), expected, "{place}");
+        }
+        ledger.go_on(epoch(1, 2), &[at(90)]);
+        for (place, expected) in [
+            (place(1, 1, 90), Standing::Applied),
+            (place(1, 1, 91), Standing::Beyond),
+            (place(1, 2, 91), Standing::Ahead),
+        ] {
+            assert_eq!(ledger.standing(place), expected, "{place}");
+        }
+        let local = Ledger::new(&LedgerSettings { memory: 1 << 20, table_slots: 1 }, at(7));
+        assert_eq!(local.standing(Place { epoch: None, position: at(7) }), Standing::Applied);
+        assert_eq!(local.standing(Place { epoch: None, position: at(8) }), Standing::Unknown);
+        assert_eq!(local.standing(place(1, 1, 1)), Standing::Unknown);
     }
 
     #[test]
@@ -298,7 +388,7 @@ mod tests {
         assert_eq!(ledger.judge_cached(stored, &tagged("t"), &checked), Verdict::Unproven);
         assert_eq!(ledger.judge(ledger.fence(), &tagged("t")), Verdict::Live);
         assert_eq!(ledger.applied(), Position::START);
-        ledger.loaded(at(50), [Position::START; 2]);
+        ledger.load(at(50), [Position::START; 2], [&[], &[]]);
         assert_eq!(ledger.judge_cached(stored, &tagged("t"), &checked), Verdict::Unproven);
         assert_eq!(ledger.judge(ledger.fence(), &tagged("t")), Verdict::Live);
         ledger.apply_purges(at(60), [purge("t")]);
@@ -309,19 +399,17 @@ mod tests {
     fn what_is_loaded_from_the_table_reaches_all_that_was_stored_before() {
         let ledger = following(100);
         let stored = ledger.fence();
-        let slots: Vec<usize> = super::super::super::table_slots(purge("t").hash, 1 << 10).collect();
-        for slot in slots {
-            ledger.load_slots(Mode::Hard, slot, &[at(250)]);
-        }
-        ledger.loaded(at(260), [Position::START; 2]);
+        let mut table = [Position::START; 1 << 10];
+        table_slots(purge("t").hash, 1 << 10).for_each(|slot| table[slot] = at(250));
+        ledger.load(at(260), [Position::START; 2], [&table, &[]]);
         assert_eq!(ledger.applied(), at(260));
         assert_eq!(ledger.judge(stored, &tagged("t")), Verdict::Dead);
         assert_eq!(ledger.judge(stored, &tagged("other")), Verdict::Live);
         check(&ledger, fence(1, 1, 249), "t", Verdict::Dead);
-        check(&ledger, fence(1, 1, 255), "t", Verdict::Live);
-        ledger.loaded(at(300), [at(280), Position::START]);
+        check(&ledger, fence(1, 1, 260), "t", Verdict::Live);
+        ledger.load(at(300), [at(280), Position::START], [&[], &[]]);
         check(&ledger, fence(1, 1, 279), "other", Verdict::Dead);
-        check(&ledger, fence(1, 1, 280), "other", Verdict::Live);
+        check(&ledger, fence(1, 1, 300), "other", Verdict::Live);
     }
 
     #[test]

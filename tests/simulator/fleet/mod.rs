@@ -1,0 +1,485 @@
+//! A fleet in a box: several nodes, each with the real engine, memory, ledger and shared log; one origin; one tier and one
+//! server of the log that fail in every way they can; paused time; one seed a world.
+//!
+//! What is checked: a node never serves what it knows to be purged; the client of a write sees what it wrote at every node
+//! it brings the position to; nobody misses a purge for longer than the blind limit; and when all is well again every node
+//! serves what the origin has.
+
+mod server;
+mod tier;
+
+use crate::origin::{Origin, Page};
+use crate::random::Dice;
+use crate::reader::{Kind, Visit, Went};
+use crate::world::{FOR_EVER, MAX_OBJECT, Nobody, WRITE_BOUND, reaches, route};
+use larder::engine::{Collapse, Engine, EngineParts, Outcome, Route};
+use larder::fleet::{FleetObserver, FleetSettings, LogStore, NodeId, SharedLog};
+use larder::invalidation::{
+    Appending, Invalidation, Ledger, LedgerSettings, Log, Matcher, Mode, Place, Standing,
+};
+use larder::store::{Memory, MemorySettings, Remote};
+use larder::time::{Clock, SystemClock, Timestamp};
+use server::{SLOTS, Server};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tier::Tier;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// See [`FleetSettings::blind_limit`].
+const BLIND_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the faults of a world go on.
+const TROUBLE: u64 = 20_000;
+
+/// What happened, over many worlds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts(BTreeMap<&'static str, u64>);
+
+impl Counts {
+    fn add(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (what, count) in other.0 {
+            *self.0.entry(what).or_default() += count;
+        }
+    }
+
+    /// Worlds in which something never happens prove nothing about it.
+    pub(crate) fn assert_everything_happened(&self) {
+        for what in [
+            "memory",
+            "remote",
+            "stale",
+            "revalidated",
+            "miss",
+            "collapsed",
+            "passed",
+            "failed",
+            "purge",
+            "late purge",
+            "in doubt",
+            "fail-over",
+            "birth",
+            "cut",
+            "crash",
+            "brought",
+            "term",
+            "gap",
+            "loaded",
+            "appended_again",
+            "moved",
+        ] {
+            assert!(self.0.get(what).is_some_and(|count| *count > 0), "{what} never happened: {self:?}");
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Tally(Arc<Mutex<Counts>>);
+
+impl Tally {
+    fn add(&self, what: &'static str) {
+        self.0.lock().unwrap().add(what);
+    }
+}
+
+impl FleetObserver for Tally {
+    fn event(&self, what: &'static str) {
+        self.add(what);
+    }
+}
+
+/// One node.
+struct Node {
+    id: NodeId,
+    engine: Arc<Engine>,
+    ledger: Arc<Ledger>,
+    log: Arc<SharedLog>,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// A purge that was reported to whoever asked for it.
+struct Purged {
+    path: String,
+    /// What the origin had when it was asked for.
+    version: u64,
+    by: NodeId,
+    /// Where it stands, if it was appended in time.
+    at: Option<Place>,
+    reported: Timestamp,
+}
+
+/// A world under way.
+pub(crate) struct Fleet {
+    dice: Dice,
+    clock: SystemClock,
+    origin: Origin,
+    server: Server,
+    tier: Tier,
+    nodes: Mutex<Vec<Arc<Node>>>,
+    routes: Vec<Arc<Route>>,
+    tally: Tally,
+    purged: Mutex<Vec<Purged>>,
+    /// Versions of pages that writes lost sight of committed, and from when on nobody may serve an older one.
+    doubts: Mutex<Vec<(String, u64, Timestamp)>>,
+    /// Whether the log fails over, or is forgotten, in this world.
+    unsteady: bool,
+    crashed: Mutex<Vec<NodeId>>,
+    wrong: Mutex<Vec<String>>,
+    trace: bool,
+}
+
+impl Fleet {
+    /// Runs the world of `seed`; panics when a promise is broken.
+    pub(crate) fn run(seed: u64) -> Counts {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let world = Arc::new(Self::create(seed));
+            let mut tasks = JoinSet::new();
+            for _ in 0..10 + world.dice.below(30) {
+                tasks.spawn(Arc::clone(&world).visitor());
+            }
+            for _ in 0..1 + world.dice.below(8) {
+                tasks.spawn(Arc::clone(&world).writer());
+            }
+            tasks.spawn(Arc::clone(&world).trouble());
+            while let Some(ended) = tasks.join_next().await {
+                ended.expect("no task of a world panics");
+            }
+            world.settle().await;
+            world.nodes.lock().unwrap().clear();
+            let wrong = std::mem::take(&mut *world.wrong.lock().unwrap());
+            assert!(wrong.is_empty(), "LARDER_SEEDS={seed} (fleet): {}", wrong.join("\n"));
+            world.tally.0.lock().unwrap().clone()
+        })
+    }
+
+    fn create(seed: u64) -> Self {
+        let dice = Dice::new(seed ^ 0xF1EE7);
+        let clock = SystemClock::anchored_at(Timestamp::from_secs(1_700_000_000));
+        let pages: Vec<_> =
+            (0..1 + dice.below(3)).map(|number| Page::random(&dice, number, MAX_OBJECT)).collect();
+        let ttl = dice.chance(50).then(|| Duration::from_secs(1 + dice.below(60)));
+        let collapse = if dice.chance(60) { Collapse::Fleet } else { Collapse::Process };
+        let memory = !dice.chance(15);
+        let routes = ["red", "blue"].iter().enumerate().map(|(index, tag)| {
+            let mut route = route(index, tag, ttl);
+            let rule = route.cache.as_mut().unwrap();
+            rule.collapse = collapse;
+            rule.memory = memory;
+            rule.memory_ttl = dice.chance(30).then(|| Duration::from_millis(dice.below(2_000)));
+            rule.sliding = dice.chance(20).then(|| Duration::from_secs(dice.below(30)));
+            Arc::new(route)
+        });
+        let routes = routes.collect();
+        let world = Self {
+            origin: Origin::new(&dice, clock, pages, false),
+            server: Server::new(&dice, clock),
+            tier: Tier::new(&dice, clock),
+            nodes: Mutex::default(),
+            routes,
+            tally: Tally::default(),
+            purged: Mutex::default(),
+            doubts: Mutex::default(),
+            unsteady: dice.chance(60),
+            crashed: Mutex::default(),
+            wrong: Mutex::default(),
+            trace: std::env::var_os("LARDER_TRACE").is_some(),
+            dice,
+            clock,
+        };
+        for _ in 0..1 + world.dice.below(4) {
+            let node = world.start_node();
+            world.nodes.lock().unwrap().push(node);
+        }
+        world
+    }
+
+    fn start_node(&self) -> Arc<Node> {
+        let id = NodeId(u128::from(self.dice.next()));
+        let settings =
+            LedgerSettings { memory: if self.dice.chance(50) { 1 << 20 } else { 512 }, table_slots: SLOTS };
+        let ledger = Arc::new(Ledger::cut_off(&settings, BLIND_LIMIT));
+        let log = SharedLog::new(
+            Arc::new(self.server.seen_by(id)) as Arc<dyn LogStore>,
+            Arc::clone(&ledger),
+            Arc::new(self.clock),
+            FleetSettings {
+                blind_limit: BLIND_LIMIT,
+                timeout: Duration::from_millis(50),
+                write_bound: WRITE_BOUND,
+            },
+            Arc::new(self.tally.clone()),
+            id,
+        );
+        let engine = Engine::new(EngineParts {
+            memory: Memory::new(&MemorySettings { max_size: 64 << 20, max_object: MAX_OBJECT as u64 }),
+            remote: Some(Arc::new(self.tier.clone()) as Arc<dyn Remote>),
+            max_arriving: 64 << 20,
+            ledger: Arc::clone(&ledger),
+            log: Arc::clone(&log) as Arc<dyn Log>,
+            settle: Duration::ZERO,
+            fetch: Arc::new(self.origin.clone()),
+            clock: Arc::new(self.clock),
+            observer: Arc::new(Nobody),
+        });
+        let tasks = vec![
+            tokio::spawn(Arc::clone(&log).run()).abort_handle(),
+            tokio::spawn(Arc::clone(&engine).upkeep()).abort_handle(),
+        ];
+        Arc::new(Node { id, engine, ledger, log, tasks })
+    }
+
+    fn say(&self, what: impl FnOnce() -> String) {
+        if self.trace {
+            println!("{:>8} {}", self.clock.now().as_millis() - 1_700_000_000_000, what());
+        }
+    }
+
+    fn node(&self) -> Arc<Node> {
+        Arc::clone(self.dice.pick(&self.nodes.lock().unwrap()))
+    }
+
+    /// A client that comes again and again, to any node.
+    async fn visitor(self: Arc<Self>) {
+        for _ in 0..1 + self.dice.below(6) {
+            self.dice.pause(8_000).await;
+            let node = self.node();
+            let mut visit = Visit::random(&self.dice, &self.origin);
+            let mut must_have = self.must_have(&node, &visit.path);
+            if self.dice.chance(30)
+                && let Some((position, version)) = self.written(&visit.path)
+            {
+                visit.position = Some(position);
+                must_have = must_have.max(version);
+                self.tally.add("brought");
+            }
+            self.visit(&node, &visit, must_have).await;
+        }
+    }
+
+    async fn visit(&self, node: &Node, visit: &Visit, must_have: u64) {
+        let route = &self.routes[usize::from(self.origin.page(&visit.path).tag == "blue")];
+        self.say(|| format!("{} asks for {visit:?}, at least {must_have}", short(node.id)));
+        let made = visit.make(&node.engine, route, &self.origin, &self.dice, must_have);
+        let went = tokio::time::timeout(FOR_EVER, made)
+            .await
+            .unwrap_or_else(|_| Err(format!("{visit:?} waits for ever")));
+        self.say(|| format!("{} answered {}: {went:?}", short(node.id), visit.path));
+        match went {
+            Ok(Went::Whole(Outcome::Hit)) => self.tally.add("memory"),
+            Ok(Went::Whole(Outcome::Stale)) => self.tally.add("stale"),
+            Ok(Went::Whole(Outcome::Revalidated)) => self.tally.add("revalidated"),
+            Ok(Went::Whole(Outcome::Collapsed)) => self.tally.add("collapsed"),
+            Ok(Went::Whole(_)) => self.tally.add("miss"),
+            Ok(Went::Passed) => self.tally.add("passed"),
+            Ok(Went::Failed | Went::Truncated | Went::Left) => self.tally.add("failed"),
+            Err(wrong) => self.wrong.lock().unwrap().push(format!("node {}: {wrong}", short(node.id))),
+        }
+    }
+
+    /// A writer: announces, commits, and purges at some node; or is lost sight of.
+    async fn writer(self: Arc<Self>) {
+        for _ in 0..1 + self.dice.below(3) {
+            self.dice.pause(TROUBLE / 2).await;
+            let node = self.node();
+            let page = self.dice.pick(&self.origin.pages()).clone();
+            let mode = if self.dice.chance(15) { Mode::Soft } else { Mode::Hard };
+            let batch = vec![Invalidation { matcher: self.matcher(&page), mode }];
+            let intent = if self.dice.chance(60) { node.engine.intend(&batch).await } else { None };
+            if self.dice.chance(20) && mode == Mode::Hard {
+                self.doubt(&node, &page, batch, intent).await;
+                continue;
+            }
+            self.origin.commit(&page.path);
+            self.dice.pause(300).await;
+            let reached: Vec<_> = (self.origin.pages().iter())
+                .filter(|page| reaches(&batch[0].matcher, page) && mode == Mode::Hard)
+                .map(|page| (page.path.clone(), page.version))
+                .collect();
+            let appending = Appending { batch, intent, ..Appending::default() };
+            let at = node.engine.invalidate_as(appending).await.ok();
+            self.tally.add(if at.is_some() { "purge" } else { "late purge" });
+            self.say(|| format!("{} purged {reached:?} at {at:?}", short(node.id)));
+            let reported = self.clock.now();
+            let purged = |(path, version)| Purged { path, version, by: node.id, at, reported };
+            self.purged.lock().unwrap().extend(reached.into_iter().map(purged));
+        }
+    }
+
+    /// The node cannot tell what becomes of a write; the origin commits it late.
+    async fn doubt(
+        &self,
+        node: &Node,
+        page: &Page,
+        batch: Vec<Invalidation>,
+        intent: Option<larder::invalidation::IntentId>,
+    ) {
+        self.tally.add("in doubt");
+        let lost = self.clock.now();
+        match intent {
+            Some(_) => {
+                let appending = Appending { batch, intent, in_doubt: true, urgent: false };
+                let _position = node.engine.invalidate_as(appending).await;
+            }
+            None => node.engine.in_doubt(&batch),
+        }
+        tokio::time::sleep(Duration::from_millis(self.dice.below(10_000))).await;
+        let version = self.origin.commit(&page.path);
+        let sure = lost.plus(WRITE_BOUND + Duration::from_secs(10));
+        self.doubts.lock().unwrap().push((page.path.clone(), version, sure));
+    }
+
+    fn matcher(&self, page: &Page) -> Matcher {
+        let authority = || "shop.example".into();
+        match self.dice.below(8) {
+            0 => Matcher::Tag(page.tag.into()),
+            1 => {
+                Matcher::Prefix { authority: authority(), path: page.path.rsplit_once('/').unwrap().0.into() }
+            }
+            2 => Matcher::All,
+            _ => Matcher::Path { authority: authority(), path: page.path.as_str().into() },
+        }
+    }
+
+    /// What the server of the log, the tier and the nodes do to each other.
+    async fn trouble(self: Arc<Self>) {
+        let end = self.clock.now().plus(Duration::from_millis(TROUBLE));
+        while self.clock.now() < end {
+            self.dice.pause(4_000).await;
+            match self.dice.below(8) {
+                0 if self.unsteady => {
+                    self.say(|| "the log fails over".to_owned());
+                    self.tally.add("fail-over");
+                    self.server.fail_over();
+                }
+                1 if self.unsteady && self.dice.chance(40) => {
+                    self.say(|| "the log is forgotten".to_owned());
+                    self.tally.add("birth");
+                    self.server.forget();
+                }
+                2 => {
+                    let id = self.node().id;
+                    self.say(|| format!("{} is cut off", short(id)));
+                    self.tally.add("cut");
+                    self.server.cut(id, true);
+                    tokio::time::sleep(Duration::from_millis(self.dice.below(12_000))).await;
+                    self.say(|| format!("{} is back", short(id)));
+                    self.server.cut(id, false);
+                }
+                3 if self.dice.chance(50) => {
+                    self.tally.add("crash");
+                    let fresh = self.start_node();
+                    let mut nodes = self.nodes.lock().unwrap();
+                    let at = self.dice.below(nodes.len() as u64) as usize;
+                    let gone = std::mem::replace(&mut nodes[at], fresh);
+                    self.say(|| format!("{} crashed; {} starts", short(gone.id), short(nodes[at].id)));
+                    gone.tasks.iter().for_each(AbortHandle::abort);
+                    self.crashed.lock().unwrap().push(gone.id);
+                }
+                4 => {
+                    self.tier.away(true);
+                    tokio::time::sleep(Duration::from_millis(self.dice.below(4_000))).await;
+                    self.tier.away(false);
+                }
+                5 => self.tier.remember(),
+                6 => self.tier.go_back(),
+                _ => {}
+            }
+        }
+        self.server.heal();
+        self.tier.away(false);
+    }
+
+    /// The version that a request to `node` must at least get: whatever this node knows to be purged.
+    fn must_have(&self, node: &Node, path: &str) -> u64 {
+        let now = self.clock.now();
+        let purged = self.purged.lock().unwrap();
+        let known = purged.iter().filter(|purge| purge.path == path).filter(|purge| {
+            let applied = purge.at.is_some_and(|place| node.ledger.standing(place) == Standing::Applied);
+            let overdue = purge.reported.plus(BLIND_LIMIT + Duration::from_secs(1)) < now;
+            purge.by == node.id || applied || overdue && purge.at.is_some() && !self.unsteady
+        });
+        let known = known.map(|purge| purge.version).max().unwrap_or(0);
+        let doubts = self.doubts.lock().unwrap();
+        let over = doubts.iter().filter(|(of, _, sure)| of == path && *sure < now && !self.unsteady);
+        over.map(|(_, version, _)| *version).max().unwrap_or(0).max(known)
+    }
+
+    /// Where a write to `path` stands, and the version whoever brings that must see.
+    fn written(&self, path: &str) -> Option<(Place, u64)> {
+        let purged = self.purged.lock().unwrap();
+        let written: Vec<_> = purged.iter().filter(|purge| purge.path == path).collect();
+        if written.is_empty() {
+            return None;
+        }
+        let purge = self.dice.pick(&written);
+        purge.at.map(|place| (place, purge.version))
+    }
+
+    /// When all is well again every purge is known everywhere.
+    async fn settle(self: &Arc<Self>) {
+        tokio::time::sleep(WRITE_BOUND * 2).await;
+        let nodes: Vec<_> = self.nodes.lock().unwrap().clone();
+        let mut wrong = Vec::new();
+        for node in &nodes {
+            if tokio::time::timeout(FOR_EVER, node.engine.idle()).await.is_err() {
+                wrong.push("a fill never ends".to_owned());
+            }
+            let (stats, log) = (node.engine.stats(), node.log.stats());
+            if stats.flights > 0
+                || stats.arriving_bytes > 0
+                || stats.repeats > 0
+                || log.queued > 0
+                || log.blind
+            {
+                wrong.push(format!("left behind: {stats:?} {log:?}"));
+            }
+        }
+        if self.server.intents() > 0 {
+            wrong.push("intents are left".to_owned());
+        }
+        self.wrong.lock().unwrap().append(&mut wrong);
+        let crashed = self.crashed.lock().unwrap().clone();
+        let paths: Vec<_> = self.origin.pages().iter().map(|page| page.path.clone()).collect();
+        for node in &nodes {
+            for path in &paths {
+                let must_have = {
+                    let purged = self.purged.lock().unwrap();
+                    // What only a node knew that crashed is gone with it.
+                    let lasting = purged.iter().filter(|purge| {
+                        purge.path == *path
+                            && (!crashed.contains(&purge.by) || purge.at.is_some() && !self.unsteady)
+                    });
+                    lasting.map(|purge| purge.version).max().unwrap_or(0)
+                };
+                let visit = Visit {
+                    path: path.clone(),
+                    language: "en",
+                    kind: Kind::Plain,
+                    cookie: false,
+                    position: None,
+                };
+                self.visit(node, &visit, must_have.max(self.must_have(node, path))).await;
+            }
+        }
+        for node in nodes {
+            node.engine.idle().await;
+        }
+    }
+}
+
+/// Enough of a name to tell nodes apart.
+fn short(NodeId(id): NodeId) -> String {
+    format!("{:04x}", id & 0xffff)
+}

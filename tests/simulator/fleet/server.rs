@@ -1,0 +1,338 @@
+//! The server of the log: answers late or not at all, does what it is asked and loses the answer, fails over to a replica
+//! that is behind, forgets everything, forgets what is old, and has a clock of its own.
+
+use crate::random::Dice;
+use async_trait::async_trait;
+use larder::fleet::{
+    Append, Appended, Beat, Due, Head, Intent, LogStore, MAX_READ, NODE_TIMEOUT, NodeId, Peer, Record,
+    Settle, StoreError,
+};
+use larder::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Position, Purge, Term, table_slots};
+use larder::time::{Clock, SystemClock, Timestamp};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+/// Slots of the table, here and in the ledgers of this world: few, so that matchers meet.
+pub(super) const SLOTS: usize = 1 << 9;
+
+/// How long a call that is not answered is waited for.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What a server holds, and loses together.
+#[derive(Clone, Default)]
+struct Data {
+    head: Option<Head>,
+    /// The replication history that the head's term belongs to.
+    history: u64,
+    records: Vec<Record>,
+    table: [Vec<Position>; 2],
+    intents: HashMap<IntentId, Kept>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    node: Option<NodeId>,
+    purges: Arc<[Purge]>,
+    deadline: Timestamp,
+    swept: bool,
+}
+
+struct Inner {
+    primary: Data,
+    replica: Data,
+    /// The replication history of the server in charge.
+    history: u64,
+    nodes: HashMap<NodeId, (Position, Timestamp)>,
+    /// What the clock of the server in charge is ahead of the world's, in milliseconds.
+    ahead: i64,
+    births: u128,
+    cut: HashMap<NodeId, bool>,
+    /// In percent: calls that fail before, or after, they are done.
+    lossy: u64,
+    /// Records kept.
+    reach: usize,
+}
+
+/// The server, as one node reaches it.
+#[derive(Clone)]
+pub(super) struct Server {
+    inner: Arc<Mutex<Inner>>,
+    appended: Arc<Notify>,
+    dice: Dice,
+    clock: SystemClock,
+    node: NodeId,
+}
+
+impl Server {
+    pub(super) fn new(dice: &Dice, clock: SystemClock) -> Self {
+        let inner = Inner {
+            primary: Data::default(),
+            replica: Data::default(),
+            history: 1,
+            nodes: HashMap::new(),
+            ahead: 0,
+            births: 0,
+            cut: HashMap::new(),
+            lossy: if dice.chance(30) { 10 } else { 0 },
+            reach: if dice.chance(30) { 3 } else { 1000 },
+        };
+        let inner = Arc::new(Mutex::new(inner));
+        Self { inner, appended: Arc::default(), dice: dice.clone(), clock, node: NodeId(0) }
+    }
+
+    pub(super) fn seen_by(&self, node: NodeId) -> Self {
+        Self { node, ..self.clone() }
+    }
+
+    /// The replica takes over, as far as it has come; its clock may be behind.
+    pub(super) fn fail_over(&self) {
+        let mut inner = self.lock();
+        inner.primary = inner.replica.clone();
+        inner.history += 1;
+        inner.ahead = self.dice.below(4_000) as i64 - 2_000;
+        drop(inner);
+        self.appended.notify_waiters();
+    }
+
+    /// It starts again with nothing.
+    pub(super) fn forget(&self) {
+        let mut inner = self.lock();
+        inner.primary = Data::default();
+        inner.replica = Data::default();
+        inner.history += 1;
+        drop(inner);
+        self.appended.notify_waiters();
+    }
+
+    pub(super) fn cut(&self, node: NodeId, cut: bool) {
+        self.lock().cut.insert(node, cut);
+    }
+
+    /// From now on it does what it is asked.
+    pub(super) fn heal(&self) {
+        let mut inner = self.lock();
+        inner.cut.clear();
+        inner.lossy = 0;
+    }
+
+    pub(super) fn intents(&self) -> usize {
+        self.lock().primary.intents.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    /// One call: late, lost before it is done, done, or lost after.
+    async fn call<T>(
+        &self,
+        act: impl FnOnce(&mut Inner, Timestamp) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.dice.pause(8).await;
+        self.pass().await?;
+        let result = {
+            let now = self.clock.now();
+            let mut inner = self.lock();
+            let result = act(&mut inner, now);
+            // The replica follows, usually at once.
+            if !self.dice.chance(30) {
+                inner.replica = inner.primary.clone();
+            }
+            result
+        };
+        self.dice.pause(8).await;
+        self.pass().await?;
+        result
+    }
+
+    async fn pass(&self) -> Result<(), StoreError> {
+        let (cut, lossy) = {
+            let inner = self.lock();
+            (inner.cut.get(&self.node).copied().unwrap_or(false), inner.lossy)
+        };
+        if cut || self.dice.chance(lossy) {
+            sleep(if self.dice.chance(50) { TIMEOUT } else { Duration::ZERO }).await;
+            return Err(StoreError::Unavailable("cut".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// The head, if the log is the caller's.
+    fn guard(&mut self, epoch: Epoch) -> Result<&mut Head, StoreError> {
+        let history = self.history;
+        let ours = self.primary.history == history;
+        match &mut self.primary.head {
+            Some(head) if ours && head.epoch() == epoch => Ok(head),
+            _ => Err(StoreError::Moved),
+        }
+    }
+
+    fn next(&self, last: Position, seen: Position, now: Timestamp) -> Position {
+        let clock = Timestamp::from_millis(now.as_millis().saturating_add_signed(self.ahead));
+        Position::next(clock, last, seen)
+    }
+}
+
+#[async_trait]
+impl LogStore for Server {
+    async fn open(&self, seen: Position, known: Option<Epoch>) -> Result<Head, StoreError> {
+        self.call(|inner, _| {
+            if inner.primary.head.is_none() {
+                inner.births += 1;
+                let head = Head {
+                    birth: Birth(inner.births),
+                    term: Term(1),
+                    ends: Vec::new(),
+                    last: seen,
+                    all: [Position::START; 2],
+                };
+                inner.primary = Data { head: Some(head), history: inner.history, ..Data::default() };
+            }
+            let history = inner.history;
+            let data = &mut inner.primary;
+            let head = data.head.as_mut().expect("made above");
+            if data.history != history {
+                data.history = history;
+                let known = known.filter(|known| known.birth == head.birth).map_or(0, |known| known.term.0);
+                let term = head.term.0.max(known) + 1;
+                head.ends.resize(term as usize - 1, head.last);
+                head.term = Term(term);
+                head.last = head.last.max(seen);
+            }
+            Ok(head.clone())
+        })
+        .await
+    }
+
+    async fn append(&self, epoch: Epoch, append: &Append) -> Result<Appended, StoreError> {
+        let appended = self
+            .call(|inner, now| {
+                let (last, seen) = (inner.guard(epoch)?.last, append.seen);
+                let position = inner.next(last, seen, now);
+                let reach = inner.reach;
+                let data = &mut inner.primary;
+                for settle in &append.settles {
+                    match settle {
+                        Settle::Done(id) => drop(data.intents.remove(id)),
+                        Settle::Sweep(id) => match data.intents.get_mut(id) {
+                            Some(kept) if !kept.swept => kept.swept = true,
+                            _ => return Ok(Appended::Swept),
+                        },
+                        Settle::Last(id) => {
+                            if data.intents.remove(id).is_none() {
+                                return Ok(Appended::Swept);
+                            }
+                        }
+                    }
+                }
+                let head = data.head.as_mut().expect("guarded");
+                let record = Record {
+                    position,
+                    previous: head.last,
+                    id: append.id,
+                    purges: Arc::clone(&append.purges),
+                    urgent: append.urgent,
+                };
+                head.last = position;
+                for purge in append.purges.iter() {
+                    let mode = usize::from(purge.mode == Mode::Soft);
+                    if purge.kind == Kind::All {
+                        head.all[mode] = position;
+                        continue;
+                    }
+                    data.table[mode].resize(SLOTS, Position::START);
+                    for slot in table_slots(purge.hash, SLOTS) {
+                        data.table[mode][slot] = data.table[mode][slot].max(position);
+                    }
+                }
+                data.records.push(record);
+                let over = data.records.len().saturating_sub(reach);
+                data.records.drain(..over);
+                let between = data.records.iter().filter(|record| record.position > append.after);
+                Ok(Appended::At { position, between: between.cloned().collect() })
+            })
+            .await;
+        self.appended.notify_waiters();
+        appended
+    }
+
+    async fn read(&self, epoch: Epoch, after: Position, block: Duration) -> Result<Vec<Record>, StoreError> {
+        let deadline = tokio::time::Instant::now() + block;
+        loop {
+            let appended = self.appended.notified();
+            let records = self
+                .call(|inner, _| {
+                    inner.guard(epoch)?;
+                    let later = inner.primary.records.iter().filter(|record| record.position > after);
+                    Ok(later.take(MAX_READ).cloned().collect::<Vec<_>>())
+                })
+                .await?;
+            if !records.is_empty() || tokio::time::timeout_at(deadline, appended).await.is_err() {
+                return Ok(records);
+            }
+        }
+    }
+
+    async fn table(&self, epoch: Epoch, mode: Mode, chunk: usize) -> Result<Vec<Position>, StoreError> {
+        assert_eq!(chunk, 0, "the table of this world is one short chunk");
+        self.call(|inner, _| {
+            inner.guard(epoch)?;
+            Ok(inner.primary.table[usize::from(mode == Mode::Soft)].clone())
+        })
+        .await
+    }
+
+    async fn beat(&self, epoch: Epoch, node: NodeId, applied: Position) -> Result<Beat, StoreError> {
+        self.call(|inner, now| {
+            let last = inner.guard(epoch)?.last;
+            inner.nodes.insert(node, (applied, now));
+            inner.nodes.retain(|_, (_, at)| now.since(*at) < NODE_TIMEOUT);
+            let peers =
+                inner.nodes.iter().map(|(node, (applied, _))| Peer { node: *node, applied: *applied });
+            let peers = peers.collect();
+            let gone =
+                |kept: &Kept| kept.node.is_some_and(|node| !inner.nodes.contains_key(&node)) && !kept.swept;
+            let over = |kept: &Kept| kept.deadline <= now;
+            let due = inner.primary.intents.iter().filter(|(_, kept)| over(kept) || gone(kept));
+            let due =
+                due.map(|(id, kept)| Due { id: *id, purges: Arc::clone(&kept.purges), last: over(kept) });
+            Ok(Beat { last, peers, due: due.collect() })
+        })
+        .await
+    }
+
+    async fn leave(&self, node: NodeId) -> Result<(), StoreError> {
+        self.call(|inner, _| {
+            inner.nodes.remove(&node);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn intend(&self, epoch: Epoch, intent: &Intent) -> Result<(), StoreError> {
+        self.call(|inner, now| {
+            inner.guard(epoch)?;
+            let Intent { id, node, purges, within } = intent.clone();
+            let kept = Kept { node, purges, deadline: now.plus(within), swept: false };
+            inner.primary.intents.insert(id, kept);
+            // An intent is worth its name once a replica has it: here, always.
+            inner.replica.intents = inner.primary.intents.clone();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn withdraw(&self, epoch: Epoch, intent: IntentId) -> Result<(), StoreError> {
+        self.call(|inner, _| {
+            inner.guard(epoch)?;
+            inner.primary.intents.remove(&intent);
+            Ok(())
+        })
+        .await
+    }
+}
