@@ -161,6 +161,10 @@ async fn observed<T>(
 
 /// A connection of one user's own. It does not heal: after an error other than [`LinkError::Reply`] another one is opened, and
 /// so it is after a call that was dropped or timed out while it blocked, as its answer would come before the next one's.
+///
+/// A clone is another handle on the same connection: what is sent on one while the other waits is sent at once, and answered
+/// in its turn.
+#[derive(Clone)]
 pub struct Dedicated {
     connection: MultiplexedConnection,
     observer: Arc<dyn RedisObserver>,

@@ -32,6 +32,8 @@ ops! {
     Wait "wait" "The end of another node's lease is waited for.";
     Open "open" "The head of the log is looked at.";
     Append "append" "A record is appended to the log.";
+    Replicas "replicas" "Replicas are waited for until they have what was appended.";
+    Guard "guard" "The head of the log is looked at before a read.";
     Read "read" "The log is followed.";
     Table "table" "A part of the log's table is read.";
     Beat "beat" "A heartbeat.";

@@ -1,0 +1,78 @@
+-- ARGV: epoch, first ID that the caller has not applied, `seen`, ID of the record, urgent, purges, offsets in the hard and
+-- in the soft table (4 bytes each), '1' where everything is purged hard and soft, records in the stream, records in the
+-- answer, then pairs: what is to become of an intent, its ID.
+local head, refusal = guard(ARGV[1])
+if not head then
+  return refusal
+end
+
+-- An intent that is not there was not swept a first time by anybody that is known: it may have been lost with a server, and
+-- to purge once more does no harm. But whoever sweeps for the last time takes it away.
+for i = 13, #ARGV, 2 do
+  local kind, id = ARGV[i], ARGV[i + 1]
+  local intent = intent_of(redis.call('HGET', INTENTS, id))
+  if kind == 'last' and not intent then
+    return { 'swept' }
+  end
+  if kind == 'sweep' and intent and not redis.call('ZSCORE', OWNED, intent.node .. id) then
+    return { 'swept' }
+  end
+end
+
+local at = { now(), 0 }
+for _, known in ipairs({ head.last, position(ARGV[3]) }) do
+  if not later(at, known) then
+    at = following(known)
+  end
+end
+if at[1] >= MILLISECONDS then
+  return { 'spent' }
+end
+
+local between = redis.call('XRANGE', STREAM, ARGV[2], '+', 'COUNT', ARGV[12])
+
+-- The tables come before the record and the intents after it: should a command be refused on the way, the tables say too
+-- much and an intent is swept for nothing, but no record is missing from them. Nothing in a table is later than the last
+-- position, so to raise a slot is to set it. All of a table is taken at once, as its first few slots would take most of it
+-- in any case.
+local value = bytes(at)
+for mode, name in ipairs({ 'hard', 'soft' }) do
+  local offsets = ARGV[6 + mode]
+  if #offsets > 0 and not head.tables[mode] then
+    redis.call('DEL', TABLES[mode])
+    redis.call('SETRANGE', TABLES[mode], TABLE_BYTES - 8, string.rep('\0', 8))
+    redis.call('SETRANGE', TABLES[mode], 0, head.birth)
+    redis.call('HSET', HEAD, name, '1')
+  end
+  for i = 1, #offsets, 4 do
+    redis.call('SETRANGE', TABLES[mode], (struct.unpack('>I4', offsets, i)), value)
+  end
+end
+
+local added = redis.pcall(
+  'XADD', STREAM, 'MAXLEN', '~', ARGV[11], text(at),
+  'previous', text(head.tip), 'id', ARGV[4], 'urgent', ARGV[5], 'purges', ARGV[6], 'epoch', ARGV[1]
+)
+if type(added) == 'table' and added.err then
+  if string.find(added.err, 'equal or smaller', 1, true) then
+    return { 'moved' }
+  end
+  error(added.err)
+end
+redis.call('HSET', HEAD, 'last', text(at), 'tip', text(at))
+for mode, name in ipairs({ 'hard', 'soft' }) do
+  if ARGV[8 + mode] == '1' then
+    redis.call('HSET', HEAD, 'all_' .. name, text(at))
+  end
+end
+
+for i = 13, #ARGV, 2 do
+  local kind, id = ARGV[i], ARGV[i + 1]
+  local intent = intent_of(redis.call('HGET', INTENTS, id))
+  if intent and kind == 'sweep' then
+    redis.call('ZREM', OWNED, intent.node .. id)
+  elseif intent then
+    drop_intent(id)
+  end
+end
+return { 'at', text(at), text(head.tip), between }

@@ -1,0 +1,56 @@
+-- ARGV: epoch, node, position applied, milliseconds after which a silent node is gone, most intents in the answer.
+local head, refusal = guard(ARGV[1])
+if not head then
+  return refusal
+end
+local time, patience, room = now(), tonumber(ARGV[4]), tonumber(ARGV[5])
+
+redis.call('HSET', NODES, ARGV[2], ARGV[3] .. ' ' .. string.format('%.0f', time))
+local peers, alive, living = {}, {}, 0
+local nodes = redis.call('HGETALL', NODES)
+for i = 1, #nodes, 2 do
+  local node = nodes[i]
+  if node ~= BIRTH then
+    local applied, beat = string.match(nodes[i + 1], '^(%d+%-%d+) (%d+)$')
+    -- A beat from the future was timed by another server, before a fail-over: its node will beat again if it lives.
+    if beat and math.abs(time - tonumber(beat)) <= patience then
+      alive[node], living = true, living + 1
+      peers[#peers + 1], peers[#peers + 2] = node, applied
+    else
+      redis.call('HDEL', NODES, node)
+    end
+  end
+end
+
+local due, listed = {}, {}
+local function list(id, last)
+  local intent = intent_of(redis.call('HGET', INTENTS, id))
+  if intent and not listed[id] then
+    listed[id], room = true, room - 1
+    due[#due + 1], due[#due + 2], due[#due + 3] = id, last, intent.purges
+  end
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', string.format('%.0f', time), 'LIMIT', 0, room)) do
+  list(id, '1')
+end
+
+-- Intents that were not swept yet, by node: those of a node that lives are passed over in one step, so this takes as
+-- many steps as there are nodes and intents in the answer, however many are kept.
+local from = '-'
+for _ = 1, living + 2 * tonumber(ARGV[5]) + 1 do
+  local member = redis.call('ZRANGEBYLEX', OWNED, from, '+', 'LIMIT', 0, 1)[1]
+  if not member or room <= 0 then
+    break
+  end
+  local owner = string.sub(member, 1, 16)
+  if #member ~= 32 then
+    from = '(' .. member
+  elseif alive[owner] then
+    from = '(' .. owner .. string.rep('\255', 17)
+  else
+    from = '(' .. member
+    list(string.sub(member, 17), '0')
+  end
+end
+return { 'ok', text(head.last), peers, due }

@@ -1,0 +1,122 @@
+-- ARGV: birth to be given, `seen`, birth that is given up (or ''), what purges everything, most terms, birth (or '') and
+-- term that the caller followed last.
+local replid, role = server()
+if replica(role) then
+  return { 'replica' }
+end
+local head = load()
+if head and head.layout ~= LAYOUT then
+  return { 'layout', head.layout }
+end
+local seen = position(ARGV[2])
+local most_terms = tonumber(ARGV[5])
+
+-- Nodes count as alive but say anew how far they have come: what they had applied of another term or log may look ahead of
+-- what this one holds.
+local function reset_nodes(birth)
+  local nodes = ask('HKEYS', NODES) or {}
+  redis.call('DEL', NODES)
+  redis.call('HSET', NODES, BIRTH, birth)
+  for _, node in ipairs(nodes) do
+    if #node == 16 then
+      redis.call('HSET', NODES, node, START .. ' ' .. string.format('%.0f', now()))
+    end
+  end
+end
+
+local function ends_of()
+  local ends = ask('HGET', HEAD, 'ends') or ''
+  local _, count = string.gsub(ends, '%d+%-%d+', '')
+  return ends, count
+end
+
+-- More than the guard looks at with every call: whether the newest record is the one that the head names.
+local function sound()
+  if not head or head.birth == ARGV[3] or not whole(head) then
+    return false
+  end
+  if text(head.tip) ~= START then
+    local newest = redis.call('XREVRANGE', STREAM, '+', '-', 'COUNT', 1)[1]
+    if newest[1] ~= text(head.tip) then
+      return false
+    end
+  end
+  local _, count = ends_of()
+  return count == head.term - 1
+end
+
+-- The term that begins is later than every term that the caller has followed: the server may know nothing of some of them,
+-- which ended for it where they began.
+local function next_term()
+  if ARGV[6] == head.birth then
+    return math.max(head.term, tonumber(ARGV[7])) + 1
+  end
+  return head.term + 1
+end
+
+local function begin_term(term)
+  local ends = ends_of() .. string.rep(' ' .. text(head.last), term - head.term)
+  if later(seen, head.last) then
+    head.last = seen
+  end
+  head.term = term
+  reset_nodes(head.birth)
+  redis.call('HSET', HEAD, 'term', head.term, 'replid', replid, 'ends', ends, 'last', text(head.last))
+end
+
+-- Intents outlive the log: what they purge is known without it. Of those that are known by their deadline alone, one that
+-- purges everything at the latest of these takes the place.
+local function surviving_intents()
+  local kept, lost = {}, nil
+  local values = ask('HGETALL', INTENTS) or {}
+  for i = 1, #values, 2 do
+    if #values[i] == 16 then
+      kept[values[i]] = intent_of(values[i + 1])
+    end
+  end
+  local due = ask('ZRANGE', DUE, 0, -1, 'WITHSCORES') or {}
+  for i = 1, #due, 2 do
+    if #due[i] == 16 and not kept[due[i]] then
+      lost = math.max(lost or 0, tonumber(due[i + 1]))
+    end
+  end
+  if lost then
+    kept[ARGV[1]] = { deadline = lost, node = '', purges = ARGV[4] }
+  end
+  return kept
+end
+
+local function be_born()
+  local birth = ARGV[1]
+  local intents = surviving_intents()
+  redis.call('DEL', HEAD, STREAM, TABLES[1], TABLES[2], INTENTS, DUE, OWNED)
+  redis.call(
+    'HSET', HEAD, 'layout', LAYOUT, 'birth', birth, 'term', 1, 'replid', replid, 'ends', '',
+    'last', text(seen), 'tip', START, 'all_hard', START, 'all_soft', START
+  )
+  redis.call('HSET', INTENTS, BIRTH, birth)
+  redis.call('ZADD', DUE, '+inf', BIRTH .. birth)
+  redis.call('ZADD', OWNED, 0, BIRTH .. birth)
+  reset_nodes(birth)
+  for id, intent in pairs(intents) do
+    keep_intent(id, intent)
+  end
+end
+
+local event = 'kept'
+if not sound() then
+  event = 'born'
+  be_born()
+elseif replid ~= 'unknown' and replid ~= head.replid then
+  -- A log of so many terms gives way to a new one, as the list of their ends has to stay short.
+  local term = next_term()
+  if term <= most_terms then
+    event = 'term'
+    begin_term(term)
+  else
+    event = 'born'
+    be_born()
+  end
+end
+local reply = redis.call('HMGET', HEAD, 'birth', 'term', 'last', 'all_hard', 'all_soft', 'ends')
+return { 'ok', event, replid == 'unknown' and '0' or '1', unpack(reply) }

@@ -1,0 +1,287 @@
+//! How positions, purges and records are written in Redis, and read back as the untrusted bytes they are.
+
+use crate::fleet::{Beat, Due, Head, NodeId, Peer, Record, RecordId, StoreError, TABLE_SLOTS};
+use crate::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Position, Purge, Term, table_slots};
+use redis::Value;
+use std::sync::Arc;
+
+/// Bits of the sequence in a position.
+const SEQUENCE_BITS: u32 = 20;
+
+/// Something that no script of this version writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what the log holds is not in the form that it is written in")]
+pub(super) struct Malformed;
+
+impl From<Malformed> for StoreError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Unavailable(malformed.to_string())
+    }
+}
+
+/// `milliseconds-sequence`, which is also the ID of its record in the stream.
+pub(super) fn id_of(position: Position) -> String {
+    let position = position.as_u64();
+    format!("{}-{}", position >> SEQUENCE_BITS, position & ((1 << SEQUENCE_BITS) - 1))
+}
+
+/// The first ID that is later: Redis before 6.2 has no ranges without their ends. The sequence may be one that no position
+/// has, but IDs have room for it.
+pub(super) fn id_after(position: Position) -> String {
+    let position = position.as_u64();
+    format!("{}-{}", position >> SEQUENCE_BITS, (position & ((1 << SEQUENCE_BITS) - 1)) + 1)
+}
+
+/// Reads [`id_of`].
+pub(super) fn position(value: &Value) -> Result<Position, Malformed> {
+    position_of(bytes(value)?)
+}
+
+fn position_of(text: &[u8]) -> Result<Position, Malformed> {
+    let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
+    let (millis, sequence) = text.split_once('-').ok_or(Malformed)?;
+    let millis: u64 = millis.parse().map_err(|_| Malformed)?;
+    let sequence: u64 = sequence.parse().map_err(|_| Malformed)?;
+    if millis >> (u64::BITS - SEQUENCE_BITS) != 0 || sequence >> SEQUENCE_BITS != 0 {
+        return Err(Malformed);
+    }
+    Ok(Position::from_u64(millis << SEQUENCE_BITS | sequence))
+}
+
+/// Birth and term, 20 bytes.
+pub(super) fn epoch_bytes(epoch: Epoch) -> Vec<u8> {
+    let mut bytes = epoch.birth.0.to_be_bytes().to_vec();
+    bytes.extend(epoch.term.0.to_be_bytes());
+    bytes
+}
+
+fn epoch(bytes: &[u8]) -> Result<Epoch, Malformed> {
+    let (birth, term) = bytes.split_at_checked(16).ok_or(Malformed)?;
+    let term = u32::from_be_bytes(term.try_into().map_err(|_| Malformed)?);
+    Ok(Epoch { birth: Birth(number(birth)?), term: Term(term) })
+}
+
+/// Of intents, nodes and births.
+fn number(bytes: &[u8]) -> Result<u128, Malformed> {
+    bytes.try_into().map(u128::from_be_bytes).map_err(|_| Malformed)
+}
+
+/// One after the other.
+pub(super) fn purges_bytes(purges: &[Purge]) -> Vec<u8> {
+    purges.iter().flat_map(|purge| purge.to_bytes()).collect()
+}
+
+fn purges(bytes: &[u8]) -> Result<Arc<[Purge]>, Malformed> {
+    let (purges, rest) = bytes.as_chunks::<{ Purge::SIZE }>();
+    if purges.is_empty() || !rest.is_empty() {
+        return Err(Malformed);
+    }
+    purges.iter().map(|purge| Purge::from_bytes(purge).ok_or(Malformed)).collect()
+}
+
+/// What a record does to the tables.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Raised {
+    /// Where the slots to be raised are in the strings of the tables, hard and soft: 4 bytes each.
+    pub(super) offsets: [Vec<u8>; 2],
+    /// Whether everything is purged, hard and soft.
+    pub(super) all: [bool; 2],
+}
+
+/// Bytes before the first slot of a table: the birth of its log.
+const TABLE_HEADER: usize = 16;
+
+pub(super) fn raised(purges: &[Purge]) -> Raised {
+    let mut raised = Raised { offsets: [Vec::new(), Vec::new()], all: [false; 2] };
+    for purge in purges {
+        let mode = mode_index(purge.mode);
+        if purge.kind == Kind::All {
+            raised.all[mode] = true;
+            continue;
+        }
+        for slot in table_slots(purge.hash, TABLE_SLOTS) {
+            let offset = u32::try_from(TABLE_HEADER + slot * 8).expect("a table has 8 MiB");
+            raised.offsets[mode].extend(offset.to_be_bytes());
+        }
+    }
+    raised
+}
+
+/// 0 for hard, 1 for soft.
+pub(super) const fn mode_index(mode: Mode) -> usize {
+    match mode {
+        Mode::Hard => 0,
+        Mode::Soft => 1,
+    }
+}
+
+/// Slots of a table.
+pub(super) fn slots(value: &Value) -> Result<Vec<Position>, Malformed> {
+    let (slots, rest) = bytes(value)?.as_chunks::<8>();
+    if !rest.is_empty() {
+        return Err(Malformed);
+    }
+    Ok(slots.iter().map(|slot| Position::from_u64(u64::from_be_bytes(*slot))).collect())
+}
+
+/// What can be wrong with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadRecord {
+    /// It is of another log, or of a later term than the reader's.
+    Foreign,
+    /// It was not written by a script.
+    Malformed,
+}
+
+impl From<Malformed> for BadRecord {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+/// What `XREAD` of the one stream says: nothing, or records; an array of pairs, or a map where RESP3 is spoken.
+pub(super) fn read_reply(reply: &Value, reader: Epoch) -> Result<Vec<Record>, BadRecord> {
+    let entries = match reply {
+        Value::Nil => return Ok(Vec::new()),
+        Value::Map(streams) => match streams.as_slice() {
+            [(_, entries)] => entries,
+            _ => return Err(BadRecord::Malformed),
+        },
+        Value::Array(streams) => match streams.as_slice() {
+            [Value::Array(pair)] if pair.len() == 2 => &pair[1],
+            _ => return Err(BadRecord::Malformed),
+        },
+        _ => return Err(BadRecord::Malformed),
+    };
+    records(entries, reader)
+}
+
+/// Entries of the stream. Those of earlier terms belong to it: the present term inherited them.
+pub(super) fn records(entries: &Value, reader: Epoch) -> Result<Vec<Record>, BadRecord> {
+    array(entries)?.iter().map(|entry| record(entry, reader)).collect()
+}
+
+fn record(entry: &Value, reader: Epoch) -> Result<Record, BadRecord> {
+    let [id, fields] = array(entry)? else { return Err(BadRecord::Malformed) };
+    let fields = array(fields)?.iter().map(bytes).collect::<Result<Vec<_>, _>>()?;
+    let [b"previous", previous, b"id", name, b"urgent", urgent, b"purges", blob, b"epoch", written] =
+        fields.as_slice()
+    else {
+        return Err(BadRecord::Malformed);
+    };
+    let written = epoch(written)?;
+    if written.birth != reader.birth || written.term > reader.term {
+        return Err(BadRecord::Foreign);
+    }
+    let record = Record {
+        position: position(id)?,
+        previous: position_of(previous)?,
+        id: RecordId(number(name)?),
+        purges: purges(blob)?,
+        urgent: match *urgent {
+            b"0" => false,
+            b"1" => true,
+            _ => return Err(BadRecord::Malformed),
+        },
+    };
+    if record.previous >= record.position {
+        return Err(BadRecord::Malformed);
+    }
+    Ok(record)
+}
+
+/// Birth, term, last, all hard, all soft, ends.
+pub(super) fn head(fields: &[Value]) -> Result<Head, Malformed> {
+    let [birth, term, last, hard, soft, ends] = fields else { return Err(Malformed) };
+    let term = std::str::from_utf8(bytes(term)?).map_err(|_| Malformed)?;
+    let ends = bytes(ends)?.split(|byte| *byte == b' ').filter(|end| !end.is_empty());
+    let head = Head {
+        birth: Birth(number(bytes(birth)?)?),
+        term: Term(term.parse().map_err(|_| Malformed)?),
+        ends: ends.map(position_of).collect::<Result<_, _>>()?,
+        last: position(last)?,
+        all: [position(hard)?, position(soft)?],
+    };
+    let as_many_as_terms = u32::try_from(head.ends.len()).ok().and_then(|n| n.checked_add(1));
+    let sorted = head.ends.is_sorted() && head.ends.last().is_none_or(|end| *end <= head.last);
+    if as_many_as_terms != Some(head.term.0) || !sorted {
+        return Err(Malformed);
+    }
+    Ok(head)
+}
+
+/// Last, nodes with what they have applied, intents with whether it is the last time and what they purge.
+pub(super) fn beat(fields: &[Value]) -> Result<Beat, Malformed> {
+    let [last, peers, due] = fields else { return Err(Malformed) };
+    let (peers, odd) = array(peers)?.as_chunks::<2>();
+    let (due, rest) = array(due)?.as_chunks::<3>();
+    if !odd.is_empty() || !rest.is_empty() {
+        return Err(Malformed);
+    }
+    let peer = |[node, applied]: &[Value; 2]| {
+        Ok(Peer { node: NodeId(number(bytes(node)?)?), applied: position(applied)? })
+    };
+    // What an intent purges is not known if its bytes are not: then it is everything.
+    let intent = |[id, last, blob]: &[Value; 3]| {
+        let everything = |_| Arc::from([Purge::everything()]);
+        Ok(Due {
+            id: IntentId(number(bytes(id)?)?),
+            purges: purges(bytes(blob)?).unwrap_or_else(everything),
+            last: bytes(last)? == b"1",
+        })
+    };
+    Ok(Beat {
+        last: position(last)?,
+        peers: peers.iter().map(peer).collect::<Result<_, _>>()?,
+        due: due.iter().map(intent).collect::<Result<_, _>>()?,
+    })
+}
+
+/// The first field of a head, where the rest of it cannot be read.
+pub(super) fn birth(fields: &[Value]) -> Option<Birth> {
+    fields.first().and_then(|birth| number(bytes(birth).ok()?).ok()).map(Birth)
+}
+
+/// Whether a script appended a record.
+pub(super) fn wrote(reply: &Value) -> bool {
+    answer(reply, "at").is_ok()
+}
+
+/// What a script answered behind its first word, if that is one of `expected`; otherwise what the word means.
+pub(super) fn answer<'a>(reply: &'a Value, expected: &str) -> Result<&'a [Value], StoreError> {
+    let [word, rest @ ..] = array(reply)? else { return Err(Malformed.into()) };
+    match (bytes(word)?, rest) {
+        (word, rest) if word == expected.as_bytes() => Ok(rest),
+        (b"moved", _) => Err(StoreError::Moved),
+        (b"layout", [number]) => Err(match std::str::from_utf8(bytes(number)?).map(str::parse) {
+            Ok(Ok(number)) => StoreError::Layout(number),
+            _ => Malformed.into(),
+        }),
+        (b"replica", _) => Err(unavailable("the server is a replica")),
+        (b"full", _) => Err(unavailable("the log keeps no more intents")),
+        (b"spent", _) => Err(unavailable("there are no positions left")),
+        _ => Err(Malformed.into()),
+    }
+}
+
+fn unavailable(why: &str) -> StoreError {
+    StoreError::Unavailable(why.to_owned())
+}
+
+fn array(value: &Value) -> Result<&[Value], Malformed> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(Malformed),
+    }
+}
+
+pub(super) fn bytes(value: &Value) -> Result<&[u8], Malformed> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        Value::SimpleString(text) => Ok(text.as_bytes()),
+        _ => Err(Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests;
