@@ -1,6 +1,6 @@
 //! Which changes of a configuration a running Larder cannot make.
 
-use crate::config::{AdminSettings, Settings};
+use crate::config::{AdminSettings, Settings, SharedLogSettings};
 
 /// The keys whose values differ and only take effect after a restart.
 pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
@@ -13,6 +13,8 @@ pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'st
         admin: AdminSettings { address: admin, token: _ },
         origins: _,
         memory,
+        redis,
+        log: SharedLogSettings { redis: log, blind_limit, min_replicas, write_bound },
         ledger,
         settle,
         access_log: _,
@@ -23,6 +25,12 @@ pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'st
         ("listen", *listen != running.listen),
         ("admin.address", *admin != running.admin.address),
         ("memory", *memory != running.memory),
+        ("redis", *redis != running.redis),
+        // Without one of its own the log follows `redis`, which says so itself.
+        ("invalidation.redis", *log != running.log.redis && *redis == running.redis),
+        ("invalidation.blind_limit", *blind_limit != running.log.blind_limit),
+        ("invalidation.min_replicas", *min_replicas != running.log.min_replicas),
+        ("invalidation.write_bound", *write_bound != running.log.write_bound),
         ("invalidation.memory", *ledger != running.ledger),
         ("invalidation.settle", *settle != running.settle),
     ];
@@ -39,7 +47,8 @@ listen: [{ address: 127.0.0.1:8080 }]
 admin: { address: 127.0.0.1:9090 }
 origin: http://127.0.0.1:3000
 memory: { max_size: 64MiB }
-invalidation: { memory: 8MiB, settle: 1s }
+redis: { url: redis://redis }
+invalidation: { memory: 8MiB, settle: 1s, blind_limit: 5s, min_replicas: 1, write_bound: 60s }
 routes: [{ name: a, path: /a }]";
 
     fn settings(yaml: &str) -> Settings {
@@ -59,6 +68,12 @@ routes: [{ name: a, path: /a }]";
         check("9090", "9091", &["admin.address"]);
         check("64MiB", "32MiB", &["memory"]);
         check("memory: 8MiB", "memory: 4MiB", &["invalidation.memory"]);
+        check("redis://redis", "redis://other", &["redis"]);
+        check("redis://redis }", "redis://redis, password: a }", &["redis"]);
+        check("settle: 1s,", "settle: 1s, redis: redis://log,", &["invalidation.redis"]);
+        check("blind_limit: 5s", "blind_limit: 6s", &["invalidation.blind_limit"]);
+        check("replicas: 1", "replicas: 2", &["invalidation.min_replicas"]);
+        check("bound: 60s", "bound: 61s", &["invalidation.write_bound"]);
         check("settle: 1s", "settle: 2s", &["invalidation.settle"]);
         check("3000", "3001", &[]);
         check("path: /a", "path: /b", &[]);

@@ -29,7 +29,7 @@ mod yaml;
 
 pub use crate::secret::Secret;
 pub use fault::{Fault, Faults};
-pub use settings::{AdminSettings, ListenSettings, Settings, TlsFiles};
+pub use settings::{AdminSettings, ListenSettings, Settings, SharedLogSettings, TlsFiles};
 
 use expand::{Sources, cause};
 use fault::{Place, Report};

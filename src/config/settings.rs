@@ -6,6 +6,7 @@ use crate::invalidation::LedgerSettings;
 use crate::key::HostAliases;
 use crate::observe::AccessLogSettings;
 use crate::origin::OriginSettings;
+use crate::redis::RedisSettings;
 use crate::store::MemorySettings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,7 +41,21 @@ pub struct AdminSettings {
     pub token: Option<Secret>,
 }
 
-/// The whole configuration. What cannot be changed by a reload: `threads`, `listen`, `admin.address`, `memory`.
+/// How nodes agree on what was invalidated, where they do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedLogSettings {
+    /// The Redis that holds the log: of its own, or that of the replies. `None`: each node has a log of its own.
+    pub redis: Option<RedisSettings>,
+    /// The longest that an entry counts as fresh since its validation while the log cannot be followed.
+    pub blind_limit: Duration,
+    /// So many replicas must have what is appended.
+    pub min_replicas: usize,
+    /// The longest that a write may take: it is purged for once more when this is over.
+    pub write_bound: Duration,
+}
+
+/// The whole configuration. What cannot be changed by a reload: `threads`, `listen`, `admin.address`, `memory`,
+/// `redis`, `invalidation`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Runtimes, one thread each; at least one.
@@ -57,6 +72,10 @@ pub struct Settings {
     pub origins: Vec<OriginSettings>,
     /// The memory tier.
     pub memory: MemorySettings,
+    /// The tier that nodes share; `None`: each remembers alone.
+    pub redis: Option<RedisSettings>,
+    /// The log that nodes share.
+    pub log: SharedLogSettings,
     /// How many purges are remembered exactly.
     pub ledger: LedgerSettings,
     /// Each invalidation is repeated after this; zero: not.

@@ -1,13 +1,15 @@
 //! What is accepted, and that it is honoured.
 
 use crate::{env, parse};
-use larder::config::{self, ListenSettings, Settings, TlsFiles};
+use larder::config::{self, ListenSettings, Settings, SharedLogSettings, TlsFiles};
 use larder::engine::Collapse;
 use larder::engine::{CacheRule, Route};
 use larder::invalidation::{Mode, Selector, Template, WriteRule};
 use larder::key::{HostAliases, KeyRule, NamePattern, QueryRule, VaryInput};
 use larder::observe::{AccessLogSettings, Format};
 use larder::origin::{Balance, HealthCheckSettings, OriginSettings, Protocol, ServerAddress};
+use larder::redis::{RedisServers, RedisSettings, WriteMode};
+use larder::secret::Secret;
 use larder::semantics::{ClientDirectives, Cookies, FreshnessRule, SetCookie};
 use std::collections::BTreeMap;
 use std::fs;
@@ -70,6 +72,68 @@ fn one_line_is_a_caching_proxy() {
     assert_eq!(rule.freshness, FreshnessRule::default());
     assert_eq!(rule.key, KeyRule::default());
     assert_eq!((rule.tags.len(), rule.memory_ttl, rule.collapse), (0, None, Collapse::Process));
+}
+
+fn redis_at(host: &str, port: u16) -> larder::redis::ServerAddress {
+    larder::redis::ServerAddress { host: host.into(), port }
+}
+
+#[test]
+fn redis_is_set_up_by_its_url_alone() {
+    let settings = parse("origin: http://a\nredis: redis://redis").unwrap();
+    let redis = RedisSettings {
+        servers: RedisServers::Single(redis_at("redis", 6379)),
+        tls: false,
+        ca: None,
+        database: 0,
+        username: None,
+        password: None,
+        sentinel_password: None,
+        namespace: "larder".into(),
+        timeout: MS(50),
+        write: WriteMode::Behind,
+        compress: true,
+        max_object: 1 << 20,
+    };
+    assert_eq!(settings.redis.as_ref(), Some(&redis));
+    assert_eq!(settings.log.redis, Some(redis), "the log lies there too");
+    let SharedLogSettings { redis: _, blind_limit, min_replicas, write_bound } = settings.log;
+    assert_eq!((blind_limit, min_replicas, write_bound), (S(5), 0, S(60)));
+    let rule = rule(&settings, "default");
+    assert_eq!((rule.collapse, rule.memory, rule.remote, rule.sliding), (Collapse::Fleet, true, true, None));
+    assert!(parse("origin: http://a").unwrap().redis.is_none());
+    assert!(parse("origin: http://a").unwrap().log.redis.is_none());
+}
+
+#[test]
+fn everything_of_redis_is_honoured() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = everything(folder.path());
+    let secret = || Some(Secret::new("hunter2 {oops"));
+    let redis = RedisSettings {
+        servers: RedisServers::Sentinel {
+            sentinels: vec![redis_at("s1", 26379), redis_at("s2", 26379)],
+            service: "mymaster".into(),
+        },
+        tls: true,
+        ca: Some(fs::read(folder.path().join("server.crt")).unwrap()),
+        database: 2,
+        username: Some("larder".into()),
+        password: secret(),
+        sentinel_password: secret(),
+        namespace: "shop:eu".into(),
+        timeout: MS(30),
+        write: WriteMode::Through,
+        compress: false,
+        max_object: 2_000_000,
+    };
+    assert_eq!(settings.redis, Some(redis));
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let SharedLogSettings { redis, blind_limit, min_replicas, write_bound } = settings.log;
+    let redis = redis.unwrap();
+    assert_eq!(redis.servers, RedisServers::Cluster(vec![redis_at("a", 7000), redis_at("::1", 7001)]));
+    assert_eq!((redis.namespace.as_str(), redis.timeout, redis.password), ("shop:eu", MS(30), None));
+    assert_eq!((blind_limit, min_replicas, write_bound), (S(7), 2, S(30)));
 }
 
 /// `all.yaml` in a folder with a certificate and its key.
@@ -183,6 +247,7 @@ fn everything_of_routes_is_honoured() {
     assert_eq!(countries, [("DE", "eu"), ("NO", "eu"), ("US", "us")]);
     assert_eq!(rule.tags, [template("product:{id}"), template("catalog")]);
     assert_eq!((rule.memory_ttl, rule.collapse), (Some(S(300)), Collapse::Off));
+    assert_eq!((rule.memory, rule.remote, rule.sliding), (false, true, Some(S(2 * 24 * 3600))));
     let purge = vec![
         Selector::SelfUrl,
         Selector::Url(template("/api/{version}/products")),
@@ -204,7 +269,9 @@ fn defaults_lie_under_every_route_and_under_none() {
     let methods: Vec<_> = pattern.methods.iter().flatten().map(http::Method::as_str).collect();
     assert_eq!(methods, ["GET", "HEAD", "PURGE"]);
     assert_eq!(rule(&settings, "list").freshness.set_cookie, SetCookie::Store);
-    assert_eq!(rule(&settings, "list").collapse, Collapse::Process);
+    let list = rule(&settings, "list");
+    assert_eq!((list.collapse, list.memory, list.remote), (Collapse::Process, true, false));
+    assert_eq!(list.sliding, Some(S(7 * 24 * 3600)), "a week unless said otherwise");
     assert!(named(&settings, "cart").cache.is_none());
     for name in ["list", "default"] {
         let rule = rule(&settings, name);

@@ -44,7 +44,7 @@ fn what_is_not_yaml() {
     check(
         "nonsense",
         &[
-            "1:1: file: is a single value; write a mapping with the keys threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, region, invalidation, access_log, defaults, routes",
+            "1:1: file: is a single value; write a mapping with the keys threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, redis, region, invalidation, access_log, defaults, routes",
         ],
     );
     check("origin:http://a", &["1:1: file: is a single value; write a space after the `:`"]);
@@ -149,7 +149,7 @@ x: &x { ttl: 1h }
 routes: [{ name: a, path: /, cache: { <<: *x } }]
 ",
         &[
-            "2:1: x: `x` is not a known key; the keys known here are threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, region, invalidation, access_log, defaults, routes",
+            "2:1: x: `x` is not a known key; the keys known here are threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, redis, region, invalidation, access_log, defaults, routes",
             r#"3:39: routes[0].cache["<<"]: `<<` is not a known key; share the whole mapping by an alias, or its values by `defaults.cache`"#,
         ],
     );
@@ -211,7 +211,7 @@ fn keys_that_are_not_known() {
         "orgin: http://a
 lisen: []
 frobnicate: 1
-redis: { url: redis://a }
+valkey: { url: redis://a }
 cdn: []
 events: {}
 ttl: 1h
@@ -222,8 +222,8 @@ cache: {}
         &[
             "1:1: orgin: `orgin` is not a known key; did you mean `origin`?",
             "2:1: lisen: `lisen` is not a known key; did you mean `listen`?",
-            "3:1: frobnicate: `frobnicate` is not a known key; the keys known here are threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, region, invalidation, access_log, defaults, routes",
-            "4:1: redis: is not supported by this version; remove it",
+            "3:1: frobnicate: `frobnicate` is not a known key; the keys known here are threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, redis, region, invalidation, access_log, defaults, routes",
+            "4:1: valkey: `valkey` is not a known key; did you mean `redis`?",
             "5:1: cdn: is not supported by this version; remove it",
             "6:1: events: is not supported by this version; remove it",
             "7:1: ttl: `ttl` does not belong here; write it under `defaults.cache`",
@@ -241,23 +241,19 @@ routes:
     method: GET
     cache: { sliding: true, max_ttl: 1d, cdn_ttl: 1d, memory: true, redis: false, staleWhileRevalidate: 1s, bypass: true, on_write: {} }
     on_write: { purges: [] }
-invalidation: { blind_limit: 5s }
+invalidation: { blind_limits: 5s }
 defaults: { ttl: 1h, origin: a }
 listen: [{ address: 0.0.0.0:80, port: 80, cert: x, tls: { crt: a } }]
 ",
         &[
             "5:5: routes[0].ttl: `ttl` does not belong here; write it under `cache`",
             "6:5: routes[0].method: `method` does not belong here; write `methods: [GET, HEAD]`",
-            "7:14: routes[0].cache.sliding: is not supported by this version; remove it",
-            "7:29: routes[0].cache.max_ttl: is not supported by this version; remove it",
             "7:42: routes[0].cache.cdn_ttl: is not supported by this version; remove it",
-            "7:55: routes[0].cache.memory: is not supported by this version; remove it",
-            "7:69: routes[0].cache.redis: is not supported by this version; remove it",
             "7:83: routes[0].cache.staleWhileRevalidate: `staleWhileRevalidate` is not a known key; did you mean `stale_while_revalidate`?",
             "7:109: routes[0].cache.bypass: `bypass` does not belong here; write `cache: bypass`",
             "7:123: routes[0].cache.on_write: `on_write` does not belong here; write it beside `cache`, not in it",
             "8:17: routes[0].on_write.purges: `purges` is not a known key; did you mean `purge`?",
-            "9:17: invalidation.blind_limit: is not supported by this version; remove it",
+            "9:17: invalidation.blind_limits: `blind_limits` is not a known key; did you mean `blind_limit`?",
             "10:13: defaults.ttl: `ttl` does not belong here; write it under `cache`",
             "10:22: defaults.origin: `origin` does not belong here; write `origin` at the top of the file",
             "11:33: listen[0].port: `port` does not belong here; write both in one: `address: 0.0.0.0:8080`",
@@ -468,6 +464,79 @@ routes: [{ name: a, path: /, cache: { vary: [region, region, Accept, "header:X Y
 }
 
 #[test]
+fn where_redis_is() {
+    check(
+        "origin: http://a
+redis: redis://joe:secret@a,b
+",
+        &[
+            "2:8: redis: `redis://…@a,b` names several servers; write `redis-cluster://` for the nodes of a cluster, or `redis-sentinel://` for sentinels",
+        ],
+    );
+    check(
+        "origin: http://a
+redis: { namespace: 'a{b}', timeout: 0s, max_object: 0B, write: later, host: a, tls: true, db: 1 }
+",
+        &[
+            "2:8: redis.url: is missing; write where Redis is: `url: redis://127.0.0.1:6379`",
+            "2:21: redis.namespace: `a{b}` is not a name of letters, digits, `-`, `_`, `.` and `:`; write one such as `larder` or `shop:eu`",
+            "2:38: redis.timeout: is zero; write a longer time, such as `1s`",
+            "2:54: redis.max_object: is zero; write a size such as `1MiB`",
+            "2:65: redis.write: `later` is not `behind` or `through`; write `behind` or `through`",
+            "2:72: redis.host: `host` does not belong here; write `url: redis://127.0.0.1:6379`",
+            "2:81: redis.tls: `tls` does not belong here; write `url: rediss://…`",
+            "2:92: redis.db: `db` does not belong here; write it at the end of `url`: `redis://127.0.0.1:6379/1`",
+        ],
+    );
+    check(
+        "origin: http://a
+redis: { url: redis://joe:secret@a, username: joe, password: other, sentinel_password: x, ca: ca.pem, timeout: 1m, max_object: 1GiB }
+invalidation: { redis: { url: redis://joe@b, write: behind, compress: true, max_object: 1MiB }, blind_limit: 0s, write_bound: 0s, min_replicas: 99 }
+",
+        &[
+            "2:47: redis.username: is in `url` as well; keep one of the two",
+            "2:62: redis.password: is in `url` as well; keep one of the two",
+            "2:88: redis.sentinel_password: there are no sentinels; remove it, or write `url: redis-sentinel://…`",
+            "2:95: redis.ca: `url` is without TLS; remove it, or write `rediss://` in `url`",
+            "2:112: redis.timeout: `1m` is longer than 5s, and requests wait for it; write a time that a client would wait, such as `50ms`",
+            "2:128: redis.max_object: `1GiB` is more than a value of Redis may have, 512MiB; write a size such as `1MiB`",
+            "3:31: invalidation.redis.url: has a user without a password; write `password: ${REDIS_PASSWORD}` beside it",
+            "3:53: invalidation.redis.write: is about replies, and here is none; write it under `redis`",
+            "3:71: invalidation.redis.compress: is about replies, and here is none; write it under `redis`",
+            "3:89: invalidation.redis.max_object: is about replies, and here is none; write it under `redis`",
+            "3:110: invalidation.blind_limit: is zero; write a longer time, such as `1s`",
+            "3:127: invalidation.write_bound: is zero; write a longer time, such as `1s`",
+            "3:145: invalidation.min_replicas: `99` is not from 0 to 16; write `0`, or another number in that range",
+        ],
+    );
+    check(
+        "origin: http://a
+redis: { url: rediss://a, username: joe, ca: nowhere.pem }
+",
+        &[
+            "2:37: redis.username: has no password; write `password: ${REDIS_PASSWORD}` beside it",
+            "2:46: redis.ca: `nowhere.pem` cannot be read: no such file or directory; write the path of a readable file; a relative one starts at this file's folder",
+        ],
+    );
+    check(
+        "origin: http://a
+invalidation: { min_replicas: 1 }
+",
+        &[
+            "2:31: invalidation.min_replicas: there is no Redis that could have replicas; remove it, or set up `redis`",
+        ],
+    );
+    check(
+        "origin: http://a
+redis: 'redis://joe:hunter3@${SECRET}'
+",
+        &[
+            "2:8: redis: what this stands for is not the URL of Redis such as `redis://127.0.0.1:6379`; change what it stands for (the value is not shown: it may be secret)",
+        ],
+    );
+}
+
+#[test]
 fn sizes_and_shares() {
     check(
         "origin: http://a
@@ -595,7 +664,7 @@ routes:
   - { name: b, path: /b, cache: { override: true } }
   - { name: c, path: /c, cache: { ttl: 5min, memory_ttl: 0s, statuses: { 4xx: 1s, 404: 5, 99: 1s, 206: 1s } } }
   - { name: d, path: /d, cache: { query: { only: [a], ignore: [b], sort: yes } } }
-  - { name: e, path: /e, cache: { query: { ignore: ["a*b"] }, cookies: strip, set_cookie: ignore, collapse: fleet, client_directives: follow } }
+  - { name: e, path: /e, cache: { query: { ignore: ["a*b"] }, cookies: strip, set_cookie: ignore, collapse: true, client_directives: follow, max_ttl: 0s } }
   - { name: f, path: "/f/{id}", cache: { tags: ["a b", "p:{ID}", "p:{", "p:{}", "{id}"] } }
   - { name: g, path: /g, cache: { tags: ["p:{id}"], ttl: bad, override: true } }
   - { name: h, path: /h, origin: search }
@@ -615,8 +684,9 @@ defaults: { cache: { tags: ["x:{id}"], override: true } }
             "7:53: routes[4].cache.query.ignore[0]: `a*b` is not the name of a parameter; write a name such as `page`, with `*` only at its end",
             "7:72: routes[4].cache.cookies: `strip` is not `bypass` or `ignore`; write `bypass` or `ignore`",
             "7:91: routes[4].cache.set_cookie: `ignore` is not `bypass`, `strip` or `store`; write `bypass`, `strip` or `store`",
-            "7:109: routes[4].cache.collapse: `fleet` is not supported by this version; write `process`",
-            "7:135: routes[4].cache.client_directives: `follow` is not `ignore` or `obey`; write `ignore` or `obey`",
+            "7:109: routes[4].cache.collapse: `true` is not `fleet`, `process` or `off`; write `fleet`",
+            "7:134: routes[4].cache.client_directives: `follow` is not `ignore` or `obey`; write `ignore` or `obey`",
+            "7:151: routes[4].cache.max_ttl: is zero; write how old a reply may get, such as `7d`",
             "8:49: routes[5].cache.tags[0]: `a b` is not one tag; write `[a, b]` for several",
             "8:56: routes[5].cache.tags[1]: `p:{ID}` names `{ID}`, which `path` does not capture; did you mean `{id}`?",
             "8:66: routes[5].cache.tags[2]: `p:{` has a brace without its partner; write `{name}` for a capture of the path, and `{{` or `}}` for a brace itself",

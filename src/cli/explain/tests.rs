@@ -96,7 +96,7 @@ lifetime    200                          stored for 1h by the rule, then 30s whi
             200 with Set-Cookie          not stored: set_cookie
             404                          stored for 10s by the rule, then 30s while it is revalidated, 1d if the origin fails
 memory      asks further after 5m
-collapse    requests for one key that come at once share one request to the origin
+collapse    requests for one key that come at once share one request to the origin at each node
 tags        product:4 2, catalog
             and those of Surrogate-Key, Cache-Tag and Cache-Groups in the origin's reply
 purged by   larder purge http://shop.example.com/api/v1/products/4%202

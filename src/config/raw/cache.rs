@@ -4,6 +4,7 @@ use crate::config::fault::Wrong;
 use crate::config::read::{At, Field, FromYaml, Hint, Item, List, Scalar, one_of, record};
 use crate::config::values::{Status, TagTemplate};
 use crate::config::yaml::Kind;
+use crate::engine::Collapse;
 use crate::key::{NamePattern, VaryInput};
 use crate::semantics::{ClientDirectives, Cookies, SetCookie};
 use std::time::Duration;
@@ -42,7 +43,7 @@ impl FromYaml for CacheChoice {
 record! {
     /// `cache` as a mapping.
     Cache, hint: |key| match key {
-        "memory" | "redis" | "sliding" | "max_ttl" | "cdn_ttl" => Some(Hint::Later),
+        "cdn_ttl" => Some(Hint::Later),
         "bypass" => Some(Hint::Instead("write `cache: bypass`".into())),
         "on_write" => Some(Hint::Instead("write it beside `cache`, not in it".into())),
         _ => None,
@@ -56,8 +57,12 @@ record! {
     "vary" => vary: List<VaryInput>,
     "query" => query: Query,
     "tags" => tags: List<TagTemplate>,
+    "memory" => memory: bool,
+    "redis" => redis: bool,
     "cookies" => cookies: Cookies,
     "set_cookie" => set_cookie: SetCookie,
+    "sliding" => sliding: bool,
+    "max_ttl" => max_ttl: Duration,
     "collapse" => collapse: Collapse,
     "client_directives" => client_directives: ClientDirectives,
 }
@@ -68,26 +73,6 @@ record! {
     "ignore" => ignore: List<NamePattern>,
     "only" => only: List<NamePattern>,
     "sort" => sort: bool,
-}
-
-/// `cache.collapse`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) enum Collapse {
-    Process,
-    Off,
-}
-
-impl Scalar for Collapse {
-    const WHAT: &'static str = "`process` or `off`";
-
-    fn parse(text: &str) -> Result<Self, Wrong> {
-        match text {
-            "fleet" => Err(Wrong::new("`fleet` is not supported by this version", "write `process`")),
-            "false" => Err(Wrong::new("`false` is not `process` or `off`", "write `off`")),
-            "true" => Err(Wrong::new("`true` is not `process` or `off`", "write `process`")),
-            _ => one_of(text, &[("process", Self::Process), ("off", Self::Off)]),
-        }
-    }
 }
 
 /// `cache.statuses`.

@@ -4,10 +4,12 @@
 
 mod cache;
 mod origin;
+mod redis;
 mod route;
 
-pub(super) use cache::{Cache, CacheChoice, Collapse, Query};
+pub(super) use cache::{Cache, CacheChoice, Query};
 pub(super) use origin::{HealthCheck, Origin};
+pub(super) use redis::{Redis, RedisChoice};
 pub(super) use route::{OnWrite, Route, Selector};
 
 use super::read::{Hint, List, Map, record};
@@ -24,10 +26,11 @@ use std::time::Duration;
 record! {
     /// The whole file.
     File, hint: |key| match key {
-        "redis" | "cdn" | "events" => Some(Hint::Later),
+        "cdn" | "events" => Some(Hint::Later),
         "server" | "upstream" | "backend" => Some(Hint::Meant("origin")),
         "upstreams" | "backends" => Some(Hint::Meant("origins")),
         "port" => Some(Hint::Instead("write `listen: [{ address: 0.0.0.0:8080 }]`".into())),
+        "valkey" => Some(Hint::Meant("redis")),
         "cache" => Some(Hint::Instead("write it under `defaults`".into())),
         _ if Cache::KEYS.contains(&key) => Some(Hint::Instead("write it under `defaults.cache`".into())),
         _ if Origin::KEYS.contains(&key) => Some(Hint::Instead("write it under `origins.default`".into())),
@@ -41,6 +44,7 @@ record! {
     "origin" => origin: ServerAddress,
     "origins" => origins: Map<Origin>,
     "memory" => memory: Memory,
+    "redis" => redis: RedisChoice,
     "region" => region: Region,
     "invalidation" => invalidation: Invalidation,
     "access_log" => access_log: AccessLog,
@@ -94,12 +98,13 @@ record! {
 
 record! {
     /// `invalidation`.
-    Invalidation, hint: |key| match key {
-        "blind_limit" | "redis" | "min_replicas" | "write_bound" => Some(Hint::Later),
-        _ => None,
-    };
+    Invalidation;
+    "redis" => redis: RedisChoice,
+    "blind_limit" => blind_limit: Duration,
     "memory" => memory: Size,
     "settle" => settle: Duration,
+    "write_bound" => write_bound: Duration,
+    "min_replicas" => min_replicas: usize,
 }
 
 record! {

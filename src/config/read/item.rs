@@ -69,7 +69,7 @@ impl<'a> Item<'a> {
         match T::parse(&expanded.text) {
             Ok(value) => Some(value),
             Err(_) if expanded.foreign => {
-                let shown = quoted(&expand::shown(written));
+                let shown = if T::SECRET { "this".to_owned() } else { quoted(&expand::shown(written)) };
                 let problem = format!("what {shown} stands for is not {}", T::WHAT);
                 self.fault(problem, "change what it stands for (the value is not shown: it may be secret)");
                 None

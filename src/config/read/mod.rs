@@ -35,6 +35,9 @@ pub(super) trait Scalar: Sized {
     /// What the value has to be, for people, with an example: "a duration such as `30s`".
     const WHAT: &'static str;
 
+    /// Whether a fault must not repeat the value, not even the part of it that stands in the file.
+    const SECRET: bool = false;
+
     /// Understands `text`. What it says when it does not is shown only if nothing was filled into the text.
     fn parse(text: &str) -> Result<Self, Wrong>;
 }

@@ -1,16 +1,20 @@
 //! `cache`: the rule of a route over the one in `defaults`.
 
 use super::Scope;
-use crate::config::raw::{Cache, Collapse, Query};
+use crate::config::raw::{Cache, Query};
 use crate::config::read::{At, Field, List};
-use crate::engine::CacheRule;
+use crate::engine::{CacheRule, Collapse};
 use crate::invalidation::Template;
 use crate::key::{KeyRule, QueryRule, RegionRule, VaryInput};
 use crate::semantics::FreshnessRule;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Inputs of the key beside the URL. Even a handful makes replies rarely shared.
 const MAX_INPUTS: usize = 16;
+
+/// The default of `max_ttl`.
+const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Cache {
     /// A rule that says nothing.
@@ -25,8 +29,12 @@ impl Cache {
             vary: Field::Absent,
             query: Field::Absent,
             tags: Field::Absent,
+            memory: Field::Absent,
+            redis: Field::Absent,
             cookies: Field::Absent,
             set_cookie: Field::Absent,
+            sliding: Field::Absent,
+            max_ttl: Field::Absent,
             collapse: Field::Absent,
             client_directives: Field::Absent,
         }
@@ -52,8 +60,12 @@ impl Cache {
             vary: self.vary.or(under.vary),
             query: join(self.query, under.query, Query::over),
             tags: self.tags.or(under.tags),
+            memory: self.memory.or(under.memory),
+            redis: self.redis.or(under.redis),
             cookies: self.cookies.or(under.cookies),
             set_cookie: self.set_cookie.or(under.set_cookie),
+            sliding: self.sliding.or(under.sliding),
+            max_ttl: self.max_ttl.or(under.max_ttl),
             collapse: self.collapse.or(under.collapse),
             client_directives: self.client_directives.or(under.client_directives),
         }
@@ -85,6 +97,9 @@ fn join<T>(own: Field<T>, under: Field<T>, both: impl FnOnce(T, T) -> T) -> Fiel
 pub(super) fn check(scope: &Scope<'_>, rule: &Cache, region: &Field<Arc<RegionRule>>) {
     if let Some(at) = rule.memory_ttl.set().filter(|at| at.value.is_zero()) {
         at.fault(scope.report, "is zero", "write `cache: bypass` to store nothing, or leave it out");
+    }
+    if let Some(at) = rule.max_ttl.set().filter(|at| at.value.is_zero()) {
+        at.fault(scope.report, "is zero", "write how old a reply may get, such as `7d`");
     }
     if let Some(at) = rule.vary.set().filter(|at| at.value.written > MAX_INPUTS) {
         let problem = format!("names {} inputs", at.value.written);
@@ -138,7 +153,7 @@ fn with_earlier<T>(list: Option<&List<T>>) -> impl Iterator<Item = (&At<T>, &[At
 }
 
 /// The rule for the layers that follow it.
-pub(super) fn settings(rule: &Cache, region: &Field<Arc<RegionRule>>) -> CacheRule {
+pub(super) fn settings(scope: &Scope<'_>, rule: &Cache, region: &Field<Arc<RegionRule>>) -> CacheRule {
     let Cache {
         ttl,
         override_origin,
@@ -149,8 +164,12 @@ pub(super) fn settings(rule: &Cache, region: &Field<Arc<RegionRule>>) -> CacheRu
         vary,
         query,
         tags,
+        memory,
+        redis,
         cookies,
         set_cookie,
+        sliding,
+        max_ttl,
         collapse,
         client_directives,
     } = rule;
@@ -179,13 +198,10 @@ pub(super) fn settings(rule: &Cache, region: &Field<Arc<RegionRule>>) -> CacheRu
             .map(|tag| -> Template { tag.0.clone() })
             .collect(),
         memory_ttl: memory_ttl.value().copied(),
-        collapse: match collapse.or_default(Collapse::Process) {
-            Collapse::Process => crate::engine::Collapse::Process,
-            Collapse::Off => crate::engine::Collapse::Off,
-        },
-        memory: true,
-        remote: true,
-        sliding: None,
+        collapse: collapse.or_default(if scope.shared { Collapse::Fleet } else { Collapse::Process }),
+        memory: memory.or_default(true),
+        remote: redis.or_default(true),
+        sliding: sliding.or_default(false).then(|| max_ttl.or_default(MAX_TTL)),
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn replies(scope: &Scope<'_>, memory: Option<&raw::Memory>) -> Memory
 
 /// The memory of purges, and after which time each is repeated.
 pub(super) fn purges(scope: &Scope<'_>, written: Option<&raw::Invalidation>) -> (LedgerSettings, Duration) {
-    let Some(raw::Invalidation { memory, settle }) = written else {
+    let Some(raw::Invalidation { memory, settle, .. }) = written else {
         return (LedgerSettings { memory: LEDGER_MEMORY, table_slots: TABLE_SLOTS }, Duration::ZERO);
     };
     let memory = scope.some_size(memory, "32MiB").map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));

@@ -10,6 +10,7 @@ mod listen;
 mod memory;
 mod names;
 mod origins;
+mod redis;
 mod region;
 mod routes;
 mod write;
@@ -27,11 +28,14 @@ struct Scope<'a> {
     report: &'a Report,
     /// Where relative paths of files start.
     folder: &'a Path,
+    /// Whether nodes have something in common.
+    shared: bool,
 }
 
 /// The settings that `file` asks for. Worth nothing if `report` holds a fault afterwards.
 pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> Settings {
-    let scope = Scope { report, folder };
+    let shared = !file.value.redis.is_absent();
+    let scope = Scope { report, folder, shared };
     let raw::File {
         threads,
         listen,
@@ -41,6 +45,7 @@ pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> S
         origin: _,
         origins: _,
         memory,
+        redis,
         region,
         invalidation,
         access_log,
@@ -49,6 +54,7 @@ pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> S
     } = &file.value;
     let (admin, listen) = listen::listeners(&scope, admin, listen);
     let (ledger, settle) = memory::purges(&scope, invalidation.value());
+    let tier = redis::tier(&scope, redis);
     let hosts = hosts::aliases(&scope, host_aliases.value());
     let origins = origins::origins(&scope, file);
     Settings {
@@ -58,6 +64,8 @@ pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> S
             .value()
             .map_or_else(Vec::new, |list| list.values().copied().collect()),
         memory: memory::replies(&scope, memory.value()),
+        log: redis::log(&scope, invalidation.value(), redis, tier.as_ref()),
+        redis: tier,
         ledger,
         settle,
         access_log: access_log.value().map_or_else(AccessLogSettings::default, log),

@@ -50,7 +50,7 @@ pub(super) fn routes(
         index: routes.len(),
         pattern: None,
         origin: origins::DEFAULT.into(),
-        cache: merged(None, defaults).map(|rule| cache::settings(&rule, region)),
+        cache: merged(None, defaults).map(|rule| cache::settings(scope, &rule, region)),
         on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
     });
     routes
@@ -162,7 +162,7 @@ fn rule(
     if matches!(own.value(), Some(CacheChoice::Rule(own)) if !own.override_origin.is_absent()) {
         cache::check_merged(scope, &rule);
     }
-    Some(cache::settings(&rule, region))
+    Some(cache::settings(scope, &rule, region))
 }
 
 /// Reports a cache rule where nothing can be stored.

@@ -3,8 +3,10 @@
 use crate::config::Secret;
 use crate::config::fault::{Wrong, quoted};
 use crate::config::read::{Scalar, one_of};
+use crate::engine::Collapse;
 use crate::observe::Format;
 use crate::origin::{Balance, Protocol};
+use crate::redis::WriteMode;
 use crate::semantics::{ClientDirectives, Cookies, SetCookie};
 use std::path::PathBuf;
 
@@ -179,7 +181,25 @@ words!(ClientDirectives, "`ignore` or `obey`",
     "obey" => Self::Obey,
 );
 
+words!(WriteMode, "`behind` or `through`",
+    "behind" => Self::Behind,
+    "through" => Self::Through,
+);
+
 words!(Format, "`json` or `text`",
     "json" => Self::Json,
     "text" => Self::Text,
 );
+
+impl Scalar for Collapse {
+    const WHAT: &'static str = "`fleet`, `process` or `off`";
+
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let choices = [("fleet", Self::Fleet), ("process", Self::Process), ("off", Self::Off)];
+        one_of(text, &choices).map_err(|wrong| match text {
+            "false" | "no" | "none" => Wrong::new(wrong.problem, "write `off`"),
+            "true" | "yes" | "on" => Wrong::new(wrong.problem, "write `fleet`"),
+            _ => wrong,
+        })
+    }
+}

@@ -3,9 +3,11 @@
 mod basic;
 mod http;
 mod net;
+mod redis;
 mod rules;
 
 pub(super) use basic::{Fraction, Threads, Token};
 pub(super) use http::{RouteName, Status};
 pub(super) use net::Authority;
+pub(super) use redis::{Namespace, Password, RedisUrl};
 pub(super) use rules::{PrefixTemplate, TagTemplate, UrlTarget};

@@ -129,7 +129,7 @@ fn without_scheme(text: &str) -> Wrong {
 }
 
 /// A host, of an IPv6 address without its brackets, and the port behind it.
-fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
+pub(super) fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, rest) = match authority.strip_prefix('[') {
         Some(inner) => {
             let (host, rest) = inner.split_once(']')?;
