@@ -42,8 +42,8 @@ impl Log {
 }
 
 impl Node {
-    /// A process that has just started and loaded the table. `past`: how far its stamps are ahead of the log, after purges
-    /// of its own.
+    /// A process that has just started and loaded the table. `past`: how far its stamps are ahead of the log, after
+    /// purges of its own.
     pub(crate) fn started(log: &Log, past: u8) -> Self {
         let mut node = Self { birth: log.birth, term: log.term, applied: log.last(), ..Self::default() };
         node.last = node.applied + past;
@@ -218,14 +218,14 @@ impl Node {
                 });
             }
             self.applied = 0;
-            self.records = Default::default();
+            self.take_back(0, rules.has(Rule::AgainAtBirth));
         } else {
             let end =
                 log.ends.as_slice()[usize::from(self.term)..].iter().copied().min().unwrap_or(self.applied);
             if rules.has(Rule::FallBack) {
                 self.applied = self.applied.min(end);
             }
-            self.take_back(end, rules);
+            self.take_back(end, rules.has(Rule::Again));
         }
         self.birth = log.birth;
         self.term = log.term;
@@ -233,13 +233,13 @@ impl Node {
         self.load = None;
     }
 
-    /// Counts as outstanding what it has applied of the part that is lost.
-    fn take_back(&mut self, end: u8, rules: Rules) {
+    /// Counts as outstanding what it has applied of the part that is lost: everything after `end`.
+    fn take_back(&mut self, end: u8, again: bool) {
         for index in 0..self.records.len() {
             let Applied { position, stamp, mode } = self.records[index];
             if position > end {
                 self.records[index] = Applied::default();
-                if rules.has(Rule::Again) {
+                if again {
                     self.outstanding.push(Outstanding { id: Id::from_index(index), mode, stamp, lost: true });
                 }
             }

@@ -25,6 +25,8 @@ pub(crate) enum Rule {
     Outstanding,
     /// What a node had applied of the part of the log that a fail-over lost is appended again.
     Again,
+    /// So is, after a log's birth, what it had applied of the log before.
+    AgainAtBirth,
     /// It counts as outstanding until it is.
     LostOutstanding,
     /// Entries from before a log's birth are revalidated before use.

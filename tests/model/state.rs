@@ -1,4 +1,5 @@
-//! Everything there is at one moment. Numbers are small: versions of the origin, positions, stamps and terms count from 0.
+//! Everything there is at one moment. Numbers are small: versions of the origin, positions, stamps and terms count
+//! from 0.
 
 /// Nodes of the fleet.
 pub(crate) const NODES: usize = 2;
@@ -150,7 +151,8 @@ pub(crate) struct Record {
     pub(crate) position: u8,
     pub(crate) id: Id,
     pub(crate) mode: Mode,
-    /// What the origin had when it was appended: what was read there before it is older. For a soft purge the validator.
+    /// What the origin had when it was appended: what was read there before it is older. For a soft purge the
+    /// validator.
     pub(crate) version: u8,
     /// The intent of its write before it was appended, which comes back if the record is lost.
     pub(crate) before: Intent,
