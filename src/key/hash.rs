@@ -16,6 +16,11 @@ impl KeyHash {
         Self(*blake3::hash(key).as_bytes())
     }
 
+    /// From all of its bytes, as [`KeyHash::as_bytes`] gave them.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// All of it.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

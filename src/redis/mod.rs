@@ -1,7 +1,8 @@
 //! Redis and Valkey, behind the ports of the layers that use them. Nobody else names them.
 //!
 //! A [`Link`] is the way there: [`Servers`](servers) opens connections to a server, to whichever server is primary, or to a
-//! cluster; a [`lane`] keeps one open on each runtime. The [`Breaker`] says whether it is worth asking.
+//! cluster; a [`lane`] keeps one open on each runtime. The [`Breaker`] says whether it is worth asking. [`RedisTier`] keeps replies
+//! there for all nodes.
 
 mod backoff;
 mod breaker;
@@ -14,6 +15,7 @@ mod script;
 mod sentinel;
 mod servers;
 mod settings;
+mod tier;
 
 pub use breaker::{Breaker, BreakerState, Pass, Verdict};
 pub use error::LinkError;
@@ -23,3 +25,4 @@ pub use observer::{Op, RedisObserver};
 pub use script::Script;
 pub use servers::UnusableSettings;
 pub use settings::{RedisServers, RedisSettings, ServerAddress, WriteMode};
+pub use tier::{Loss, RedisTier, TierObserver};

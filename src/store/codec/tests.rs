@@ -296,7 +296,8 @@ fn a_small_entry_lets_go_of_the_bytes_it_came_from() {
 
 fn any_entry() -> impl Strategy<Value = RemoteEntry> {
     let times = prop::array::uniform8(any::<u64>());
-    let choices = (0..3_usize, 0..4_usize, any::<[bool; 4]>(), 200..600_u16);
+    let choices =
+        (0..LifetimeSource::EACH.len(), 0..=Departure::EACH.len(), any::<[bool; 4]>(), 200..600_u16);
     let fields = prop::collection::vec(("[a-z]{1,9}-x", "[ -~\u{80}-\u{ff}\t]{0,30}"), 0..9);
     let bearings = ("(/[a-z.]{0,3}){0,20}", prop::collection::vec("[a-z]{1,9}", 0..9));
     let fence = (any::<u128>(), any::<u32>());
