@@ -328,7 +328,11 @@ impl Engine {
                 let reply = from_arrival(&arrival, reader, asking.request, now, Outcome::Miss, status);
                 Landed::Answer(reply.map_or_else(|| pass(forward, reason), Answer::Reply))
             }
-            Landing::Confirmed(entry) => {
+            Landing::Confirmed(entry, names) => {
+                // It may have been looked for by the variant of whoever came first.
+                if !started && !Self::is_variant_of(asking.rule, asking.request, &names, &entry.key) {
+                    return again(&reader);
+                }
                 if late && !self.is_fresh(asking, Some(&entry.freshness))
                     || !self.reaches(asking, started, entry.fence, &entry.bearings)
                 {

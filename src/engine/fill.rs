@@ -240,7 +240,8 @@ impl Fill {
         if self.commit(*hash, &renewed, times.received_at) != PURGED {
             self.leave(*hash, &renewed, times.received_at).await;
         }
-        self.flight().land(Landing::Confirmed(renewed));
+        let names = self.varies_on.get().cloned().unwrap_or_default();
+        self.flight().land(Landing::Confirmed(renewed, names));
         "not_modified"
     }
 

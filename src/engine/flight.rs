@@ -30,9 +30,9 @@ pub(super) enum Landing {
     Shared(Arc<Arrival>),
     /// A reply for the request that started the flight; everybody else goes alone.
     Exclusive(Arc<Arrival>),
-    /// The origin confirmed the stored reply.
-    Confirmed(Arc<Entry>),
-    /// Another node had brought it; with the request fields that its key depends on besides those of the rule.
+    /// The origin confirmed a stored reply; with the request fields that its key depends on besides those of the rule.
+    Confirmed(Arc<Entry>, Arc<[HeaderName]>),
+    /// Another node had brought it; with the same.
     Stored(Arc<Entry>, Arc<[HeaderName]>),
     /// The reply is of no use to anybody here: all go alone.
     Declined,

@@ -144,6 +144,7 @@ impl Engine {
             }
             let wait = next.map_or(SWEEP_INTERVAL, |next| next.since(now).min(SWEEP_INTERVAL));
             tokio::select! {
+            biased;
                 () = tokio::time::sleep_until(next_sweep.min(Instant::now() + wait)) => {}
                 () = self.repeats.added.notified() => {}
             }

@@ -72,7 +72,7 @@ impl SharedLog {
             pause = if lived { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             let soon = matches!(interrupted, Interrupted::Gap | Interrupted::Store(StoreError::Moved));
             let base = if soon && lived { Duration::ZERO } else { pause };
-            sleep(base + base.mul_f64(rand::random::<f64>() / 2.0)).await;
+            sleep(base + base.mul_f64(self.dice.share() / 2.0)).await;
         }
     }
 
@@ -96,6 +96,7 @@ impl SharedLog {
         self.lock().connected = true;
         self.queued.notify_one();
         tokio::select! {
+            biased;
             ended = self.tail(epoch) => ended,
             ended = self.beat(epoch) => ended,
             ended = self.append_queued(epoch) => ended,
@@ -239,7 +240,7 @@ impl SharedLog {
                 Err(error) => {
                     tracing::warn!(%error, "a purge could not be appended; it is tried again");
                     pause = (pause * 2).min(LONGEST_PAUSE);
-                    sleep(pause.mul_f64(1.0 + rand::random::<f64>() / 2.0)).await;
+                    sleep(pause.mul_f64(1.0 + self.dice.share() / 2.0)).await;
                 }
             }
         }
@@ -258,7 +259,7 @@ impl SharedLog {
         }
         let numbers = items.iter().map(|item| item.number).collect();
         let append = Append {
-            id: RecordId(rand::random()),
+            id: RecordId(self.dice.name()),
             purges: items.iter().flat_map(|item| item.purges.iter().copied()).collect(),
             after: self.ledger.applied(),
             seen: state.seen,

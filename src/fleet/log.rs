@@ -1,5 +1,6 @@
 //! The shared log as one node sees it: appends, and what waits for them.
 
+use super::dice::Dice;
 use super::kept::{Kept, Lost};
 use super::queue::{Item, Queue};
 use super::{Head, Intent, LogStore, MAX_PURGES, NodeId, Peer, Record, RecordId, Settle};
@@ -66,6 +67,7 @@ pub struct SharedLog {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) observer: Arc<dyn FleetObserver>,
     pub(super) node: NodeId,
+    pub(super) dice: Dice,
     pub(super) settings: FleetSettings,
     pub(super) state: Mutex<State>,
     /// Something is to be appended.
@@ -126,6 +128,7 @@ impl SharedLog {
             clock,
             observer,
             node,
+            dice: Dice::new(node),
             settings,
             state: Mutex::default(),
             queued: Notify::new(),
@@ -357,7 +360,7 @@ impl Log for SharedLog {
             let state = self.lock();
             state.followed.as_ref().filter(|_| state.connected)?.0
         };
-        let id = IntentId(rand::random());
+        let id = IntentId(self.dice.name());
         let purges: Arc<[Purge]> = batch.iter().map(Purge::from).collect();
         let within = self.settings.write_bound;
         let intent = Intent { id, node: Some(self.node), purges: Arc::clone(&purges), within };

@@ -13,6 +13,8 @@ use std::time::Duration;
 /// The shared log, as far as this node follows one.
 #[derive(Debug, Default)]
 pub(super) struct Following {
+    /// Whether there is a shared log, followed yet or not.
+    shared: bool,
     log: Option<Log>,
     /// The first stamp of a purge that applies here and is not known to stand in the log; 0: there is none.
     outstanding: u64,
@@ -55,6 +57,7 @@ impl Ledger {
     pub fn cut_off(settings: &LedgerSettings, blind_limit: Duration) -> Self {
         let ledger = Self { blind_limit, ..Self::new(settings, Position::START) };
         ledger.followed.store(0, Ordering::Relaxed);
+        ledger.lock().shared = true;
         ledger
     }
 
@@ -204,7 +207,9 @@ impl Ledger {
             (None, None) if place.position <= applied => return Standing::Applied,
             // The log of a process on its own hands out nothing that it has not applied; nor does any log that is not shared
             // mean anything where one is, or the other way round.
-            (None, _) | (Some(_), None) => return Standing::Unknown,
+            (None, _) => return Standing::Unknown,
+            (Some(_), None) if !following.shared => return Standing::Unknown,
+            (Some(_), None) => return Standing::Beyond,
             (Some(epoch), Some(log)) => (epoch, log),
         };
         if epoch.birth != log.epoch.birth || epoch.term > log.epoch.term {
@@ -359,6 +364,12 @@ mod tests {
         assert_eq!(local.standing(Place { epoch: None, position: at(7) }), Standing::Applied);
         assert_eq!(local.standing(Place { epoch: None, position: at(8) }), Standing::Unknown);
         assert_eq!(local.standing(place(1, 1, 1)), Standing::Unknown);
+        let alone = Ledger::cut_off(&LedgerSettings { memory: 1 << 20, table_slots: 1 }, Duration::ZERO);
+        assert_eq!(
+            alone.standing(place(1, 1, 1)),
+            Standing::Beyond,
+            "it may well be in the log to be followed"
+        );
     }
 
     #[test]

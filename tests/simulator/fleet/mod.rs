@@ -118,6 +118,17 @@ struct Purged {
     reported: Timestamp,
 }
 
+/// A write that its node lost sight of, and the origin committed.
+struct Doubt {
+    path: String,
+    version: u64,
+    /// From when on nobody may serve an older version.
+    sure: Timestamp,
+    by: NodeId,
+    /// Whether there is an intent, which outlives its node.
+    announced: bool,
+}
+
 /// A world under way.
 pub(crate) struct Fleet {
     dice: Dice,
@@ -129,8 +140,7 @@ pub(crate) struct Fleet {
     routes: Vec<Arc<Route>>,
     tally: Tally,
     purged: Mutex<Vec<Purged>>,
-    /// Versions of pages that writes lost sight of committed, and from when on nobody may serve an older one.
-    doubts: Mutex<Vec<(String, u64, Timestamp)>>,
+    doubts: Mutex<Vec<Doubt>>,
     /// Whether the log fails over, or is forgotten, in this world.
     unsteady: bool,
     crashed: Mutex<Vec<NodeId>>,
@@ -182,13 +192,14 @@ impl Fleet {
             Arc::new(route)
         });
         let routes = routes.collect();
+        let tally = Tally::default();
         let world = Self {
             origin: Origin::new(&dice, clock, pages, false),
             server: Server::new(&dice, clock),
-            tier: Tier::new(&dice, clock),
+            tier: Tier::new(&dice, clock, tally.clone()),
             nodes: Mutex::default(),
             routes,
-            tally: Tally::default(),
+            tally,
             purged: Mutex::default(),
             doubts: Mutex::default(),
             unsteady: dice.chance(60),
@@ -327,6 +338,7 @@ impl Fleet {
     ) {
         self.tally.add("in doubt");
         let lost = self.clock.now();
+        let announced = intent.is_some();
         match intent {
             Some(_) => {
                 let appending = Appending { batch, intent, in_doubt: true, urgent: false };
@@ -337,7 +349,8 @@ impl Fleet {
         tokio::time::sleep(Duration::from_millis(self.dice.below(10_000))).await;
         let version = self.origin.commit(&page.path);
         let sure = lost.plus(WRITE_BOUND + Duration::from_secs(10));
-        self.doubts.lock().unwrap().push((page.path.clone(), version, sure));
+        let doubt = Doubt { path: page.path.clone(), version, sure, by: node.id, announced };
+        self.doubts.lock().unwrap().push(doubt);
     }
 
     fn matcher(&self, page: &Page) -> Matcher {
@@ -412,8 +425,12 @@ impl Fleet {
         });
         let known = known.map(|purge| purge.version).max().unwrap_or(0);
         let doubts = self.doubts.lock().unwrap();
-        let over = doubts.iter().filter(|(of, _, sure)| of == path && *sure < now && !self.unsteady);
-        over.map(|(_, version, _)| *version).max().unwrap_or(0).max(known)
+        let crashed = self.crashed.lock().unwrap();
+        let over = doubts.iter().filter(|doubt| {
+            let kept = doubt.announced || !crashed.contains(&doubt.by);
+            doubt.path == path && doubt.sure < now && kept && !self.unsteady
+        });
+        over.map(|doubt| doubt.version).max().unwrap_or(0).max(known)
     }
 
     /// Where a write to `path` stands, and the version whoever brings that must see.

@@ -9,7 +9,7 @@ use larder::fleet::{
 };
 use larder::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Position, Purge, Term, table_slots};
 use larder::time::{Clock, SystemClock, Timestamp};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -29,7 +29,7 @@ struct Data {
     history: u64,
     records: Vec<Record>,
     table: [Vec<Position>; 2],
-    intents: HashMap<IntentId, Kept>,
+    intents: BTreeMap<IntentId, Kept>,
 }
 
 #[derive(Clone)]
@@ -45,15 +45,17 @@ struct Inner {
     replica: Data,
     /// The replication history of the server in charge.
     history: u64,
-    nodes: HashMap<NodeId, (Position, Timestamp)>,
+    nodes: BTreeMap<NodeId, (Position, Timestamp)>,
     /// What the clock of the server in charge is ahead of the world's, in milliseconds.
     ahead: i64,
     births: u128,
-    cut: HashMap<NodeId, bool>,
+    cut: BTreeMap<NodeId, bool>,
     /// In percent: calls that fail before, or after, they are done.
     lossy: u64,
     /// Records kept.
     reach: usize,
+    /// In percent: calls after which the replica is behind.
+    lag: u64,
 }
 
 /// The server, as one node reaches it.
@@ -72,12 +74,13 @@ impl Server {
             primary: Data::default(),
             replica: Data::default(),
             history: 1,
-            nodes: HashMap::new(),
+            nodes: BTreeMap::new(),
             ahead: 0,
             births: 0,
-            cut: HashMap::new(),
+            cut: BTreeMap::new(),
             lossy: if dice.chance(30) { 10 } else { 0 },
             reach: if dice.chance(30) { 3 } else { 1000 },
+            lag: *dice.pick(&[0, 30, 95]),
         };
         let inner = Arc::new(Mutex::new(inner));
         Self { inner, appended: Arc::default(), dice: dice.clone(), clock, node: NodeId(0) }
@@ -138,7 +141,7 @@ impl Server {
             let mut inner = self.lock();
             let result = act(&mut inner, now);
             // The replica follows, usually at once.
-            if !self.dice.chance(30) {
+            if !self.dice.chance(inner.lag) {
                 inner.replica = inner.primary.clone();
             }
             result

@@ -1,5 +1,6 @@
 //! The tier that the nodes of a world share: late, lost, unreachable, full of what it held some time ago.
 
+use super::Tally;
 use crate::random::Dice;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -32,11 +33,12 @@ pub(super) struct Tier {
     released: Arc<Notify>,
     dice: Dice,
     clock: SystemClock,
+    tally: Tally,
 }
 
 impl Tier {
-    pub(super) fn new(dice: &Dice, clock: SystemClock) -> Self {
-        Self { inner: Arc::default(), released: Arc::default(), dice: dice.clone(), clock }
+    pub(super) fn new(dice: &Dice, clock: SystemClock, tally: Tally) -> Self {
+        Self { inner: Arc::default(), released: Arc::default(), dice: dice.clone(), clock, tally }
     }
 
     pub(super) fn away(&self, away: bool) {
@@ -75,7 +77,10 @@ impl Remote for Tier {
         // What was read may be long in coming.
         self.dice.pause(20).await;
         match found.map(|(bytes, _)| decode(&bytes, key, 1 << 20)) {
-            Some(Ok(item)) => Looked::Found(item),
+            Some(Ok(item)) => {
+                self.tally.add("remote");
+                Looked::Found(item)
+            }
             Some(Err(error)) => panic!("{error}"),
             None => Looked::Nothing,
         }
