@@ -192,6 +192,17 @@ fn a_node_is_cut_off_from_the_tier_too() {
 }
 
 #[test]
+fn a_node_starts_while_the_log_is_out_of_reach() {
+    let budget = Budget { operator: 1, crashes: 1, cuts: 1, limits: 1, ..NOTHING };
+    check(&Case {
+        name: "blind from the start",
+        scenario: Scenario { budget, checks: true, ..Scenario::default() },
+        rules: &[(OwnPurges, 5), (Limit, 5)],
+        deep: Budget { operator: 2, ..budget },
+    });
+}
+
+#[test]
 fn reads_of_the_log_take_time() {
     let budget = Budget { operator: 1, cuts: 1, limits: 1, ..NOTHING };
     check(&Case {

@@ -5,6 +5,9 @@ use crate::state::{
     Applied, Entry, Id, Load, Log, Matcher, Mode, Node, Outstanding, Record, Shared, SharedFence,
 };
 
+/// The birth of a log that a node has not seen yet.
+const UNKNOWN: u8 = u8::MAX;
+
 /// What a node may do with an entry in its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -58,6 +61,11 @@ impl Node {
             *stamp = log.slot(slot);
         }
         node
+    }
+
+    /// A process that has just started and cannot reach the log. Nothing in the tier is proven to it.
+    pub(crate) fn started_alone() -> Self {
+        Self { birth: UNKNOWN, cut: true, blind: true, ..Self::default() }
     }
 
     /// The fence of a fill that begins now.

@@ -19,14 +19,13 @@ impl Collector<'_> {
             owns(&self.state.writes[write]) && !recorded && again
         });
         if self.state.budget.crashes > 0
-            && !is.cut
             && is.outstanding.as_slice().is_empty()
             && !unheard
             && is != Node::started(&self.state.log, 0)
         {
             self.to(Step::Crash { node: name }, |to| {
                 to.budget.crashes -= 1;
-                to.nodes[node] = Node::started(&to.log, 0);
+                to.nodes[node] = if is.cut { Node::started_alone() } else { Node::started(&to.log, 0) };
                 for write in to.writes.iter_mut().filter(|write| owns(write)) {
                     *write = if let Write::Forwarded(_) = write { Write::Orphaned } else { Write::Over };
                 }
