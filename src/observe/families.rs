@@ -68,6 +68,12 @@ families! {
         "Recent invalidations remembered exactly.";
     InvalidationBytes "invalidation_bytes" GAUGE ["part"]
         "Bytes that remembered invalidations hold: exact (recent ones) and table (all others).";
+    RedisSeconds "redis_seconds" HISTOGRAM ["op"]
+        "Time from asking Redis to its answer, by what it was asked for.";
+    RedisErrors "redis_errors_total" COUNTER ["op"]
+        "Commands that brought nothing: no connection, no answer in time, or an error for an answer.";
+    RedisBreaker "redis_breaker_open" GAUGE []
+        "1 while requests do not wait for Redis, because it fails or is slow; 0 otherwise.";
     OriginSeconds "origin_seconds" HISTOGRAM ["origin"]
         "Time from asking an origin to the head of its reply.";
     OriginErrors "origin_errors_total" COUNTER ["origin", "reason"]

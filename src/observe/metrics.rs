@@ -2,9 +2,11 @@
 
 use super::connections::{ConnectionGuard, Connections};
 use super::families::{Family, Sheet, descriptions};
+use super::redis::RedisMetrics;
 use super::{OriginMetrics, Readings, RouteMetrics, RouteTotals, writer};
 use crate::engine::Observer;
 use crate::invalidation::Kind;
+use crate::redis::{BreakerState, Op, RedisObserver};
 use crate::time::Timestamp;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use prometheus::core::{Collector, Desc};
@@ -13,6 +15,7 @@ use prometheus::{Registry, TextEncoder};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Metrics with a registry of their own, so that several Larders in one process do not mix theirs.
 ///
@@ -35,6 +38,7 @@ struct Books {
     origins: ArcSwap<Named<OriginMetrics>>,
     invalidations: [AtomicU64; Kind::EACH.len()],
     connections: Arc<Connections>,
+    redis: RedisMetrics,
     reloads: Reloads,
     reader: ArcSwapOption<Box<Reader>>,
 }
@@ -198,15 +202,30 @@ impl Observer for Metrics {
     }
 }
 
+impl RedisObserver for Metrics {
+    fn answered(&self, op: Op, elapsed: Duration) {
+        self.books.redis.answered(op, elapsed);
+    }
+
+    fn failed(&self, op: Op, reason: &'static str) {
+        self.books.redis.failed(op, reason);
+    }
+
+    fn breaker(&self, state: BreakerState) {
+        self.books.redis.breaker(state);
+    }
+}
+
 impl Books {
     fn write(&self, sheet: &mut Sheet) {
-        let Self { routes, origins, invalidations, connections, reloads, reader } = self;
+        let Self { routes, origins, invalidations, connections, redis, reloads, reader } = self;
         routes.load().values().for_each(|route| route.write(sheet));
         origins.load().values().for_each(|origin| origin.write(sheet));
         for (kind, count) in Kind::EACH.iter().zip(invalidations) {
             sheet.counter(Family::Invalidations, &[kind.as_str()], count.load(Relaxed));
         }
         connections.write(sheet);
+        redis.write(sheet);
         reloads.write(sheet);
         if let Some(read) = &*reader.load() {
             read().write(sheet);

@@ -13,6 +13,7 @@ mod measured;
 mod metrics;
 mod origins;
 mod readings;
+mod redis;
 mod routes;
 mod shards;
 mod words;

@@ -79,7 +79,8 @@ impl Link {
     /// Opens a connection of its own to the server that serves a key, for commands that block.
     pub async fn dedicated(&self, key: &[u8], limit: Duration) -> Result<Dedicated, LinkError> {
         let opening = async {
-            let connection = self.servers.dedicated(key).await?;
+            // Boxed, as connecting takes a large future and is rare.
+            let connection = Box::pin(self.servers.dedicated(key)).await?;
             Ok(Dedicated { connection, observer: Arc::clone(&self.observer) })
         };
         observed(&*self.observer, Op::Connect, within(limit, opening)).await
@@ -88,7 +89,7 @@ impl Link {
     /// Opens a connection of its own to the server that serves a key, for subscriptions. What is published while it is
     /// broken or not yet there is not heard of.
     pub async fn subscriber(&self, key: &[u8], limit: Duration) -> Result<PubSub, LinkError> {
-        observed(&*self.observer, Op::Connect, within(limit, self.servers.subscriber(key))).await
+        observed(&*self.observer, Op::Connect, within(limit, Box::pin(self.servers.subscriber(key)))).await
     }
 
     /// Whether the runtimes that use it have a connection; `false` before anybody used it.

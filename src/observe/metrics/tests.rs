@@ -205,3 +205,37 @@ fn the_process_and_the_build() {
         &[&version, "# TYPE process_resident_memory_bytes gauge", "# TYPE process_open_fds gauge"],
     );
 }
+
+#[test]
+fn the_use_of_redis_is_counted_once_there_is_one() {
+    use crate::redis::{BreakerState, Op, RedisObserver};
+    let metrics = Metrics::new(1, Timestamp::ZERO);
+    assert!(!metrics.text().contains("larder_redis"));
+    metrics.answered(Op::Get, Duration::from_millis(1));
+    metrics.failed(Op::Append, "timeout");
+    #[track_caller]
+    fn check(metrics: &Metrics, lines: &[&str]) {
+        let text = metrics.text();
+        for line in lines {
+            assert!(text.lines().any(|have| have == *line), "{line} in\n{text}");
+        }
+    }
+    check(
+        &metrics,
+        &[
+            r#"larder_redis_seconds_count{op="get"} 1"#,
+            r#"larder_redis_seconds_count{op="append"} 0"#,
+            r#"larder_redis_errors_total{op="get"} 0"#,
+            r#"larder_redis_errors_total{op="append"} 1"#,
+            "larder_redis_breaker_open 0",
+        ],
+    );
+    for (state, line) in [
+        (BreakerState::Open, "larder_redis_breaker_open 1"),
+        (BreakerState::HalfOpen, "larder_redis_breaker_open 1"),
+        (BreakerState::Closed, "larder_redis_breaker_open 0"),
+    ] {
+        metrics.breaker(state);
+        check(&metrics, &[line]);
+    }
+}

@@ -1,0 +1,73 @@
+//! What is counted of the use of Redis.
+
+use super::distribution::Distribution;
+use super::families::{Family, Sheet};
+use crate::redis::{BreakerState, Op, RedisObserver};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// The counters of one use. One for all threads: a command costs a hundred times what counting it does.
+#[derive(Debug, Default)]
+struct OpMetrics {
+    seconds: Distribution,
+    errors: AtomicU64,
+}
+
+/// The counters of all uses. They are written down from the first command on: who has no Redis sees none of them.
+#[derive(Debug, Default)]
+pub(super) struct RedisMetrics {
+    ops: [OpMetrics; Op::EACH.len()],
+    used: AtomicBool,
+    open: AtomicBool,
+}
+
+impl RedisMetrics {
+    /// Writes the counters down.
+    pub(super) fn write(&self, sheet: &mut Sheet) {
+        let Self { ops, used, open } = self;
+        if !used.load(Relaxed) {
+            return;
+        }
+        for (op, OpMetrics { seconds, errors }) in Op::EACH.iter().zip(ops) {
+            sheet.histogram(Family::RedisSeconds, &[op.as_str()], &seconds.totals());
+            sheet.counter(Family::RedisErrors, &[op.as_str()], errors.load(Relaxed));
+        }
+        sheet.gauge(Family::RedisBreaker, &[], f64::from(u8::from(open.load(Relaxed))));
+    }
+
+    fn of(&self, op: Op) -> &OpMetrics {
+        // Read before it is written, as every command comes by and only the first has something to say.
+        if !self.used.load(Relaxed) {
+            self.used.store(true, Relaxed);
+        }
+        &self.ops[op as usize]
+    }
+}
+
+impl RedisObserver for RedisMetrics {
+    fn answered(&self, op: Op, elapsed: Duration) {
+        self.of(op).seconds.record(elapsed);
+    }
+
+    fn failed(&self, op: Op, _reason: &'static str) {
+        self.of(op).errors.fetch_add(1, Relaxed);
+    }
+
+    fn breaker(&self, state: BreakerState) {
+        self.used.store(true, Relaxed);
+        // Half open, all but a few are turned away.
+        self.open.store(state != BreakerState::Closed, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_use_stands_at_its_number() {
+        for (index, op) in Op::EACH.iter().enumerate() {
+            assert_eq!(*op as usize, index, "{}", op.as_str());
+        }
+    }
+}
