@@ -50,7 +50,10 @@ impl Control for NodeControl {
 
     fn readiness(&self) -> Readiness {
         let ready = !self.orders.drain.is_cancelled() && !self.orders.stop.is_cancelled();
-        Readiness { ready, degraded: degraded_origins(&self.node) }
+        let mut degraded = degraded_origins(&self.node);
+        let shared = self.node.together.degraded();
+        degraded.extend(shared.into_iter().map(|reason| Degraded { component: "redis", reason }));
+        Readiness { ready, degraded }
     }
 
     fn stats(&self) -> Stats {

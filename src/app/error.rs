@@ -44,6 +44,9 @@ pub enum StartError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// The settings of Redis can never work.
+    #[error("cannot use `redis`: {0}")]
+    Redis(String),
     /// A certificate or its key cannot be used.
     #[error("cannot use the certificate {} with the key {}: {reason}", certificate.display(), key.display())]
     Certificate {

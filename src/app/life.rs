@@ -58,6 +58,7 @@ impl Life {
         let upkeep = Arc::clone(&node.shared.engine).upkeep();
         let upkeep_ended = ended.clone();
         background.spawn(async move { upkeep_ended.run_until_cancelled(upkeep).await });
+        node.together.begin(&background, &ended);
         match tokio_listener(admin_socket) {
             Ok(socket) => _ = background.spawn(admin.serve(socket, admin_stop.clone())),
             Err(error) => tracing::error!(%error, "the admin listener cannot be served"),
@@ -88,6 +89,7 @@ impl Life {
                 tracing::warn!("draining took too long; what is under way is cut");
             }
             let _ = timeout(FILLS, node.shared.engine.idle()).await;
+            node.together.finish().await;
         };
         orders.stop.run_until_cancelled(finish).await;
 

@@ -22,6 +22,7 @@ mod node;
 mod reload;
 mod run;
 mod running;
+mod together;
 mod worker;
 
 pub use error::{ReloadError, RunError, StartError};

@@ -1,9 +1,9 @@
 //! The parts of one Larder, put together, and what a reload replaces of them.
 
+use super::together::Together;
 use super::{Reloaded, StartError, changes};
 use crate::config::Settings;
 use crate::engine::{Engine, EngineParts, Rules};
-use crate::invalidation::{Ledger, LocalLog, Position};
 use crate::observe::{AccessLog, MeasuredFetch, Metrics, Readings};
 use crate::origin::{Fetch, FetchError, FetchRequest, OriginContext, OriginSettings, Origins, Reply};
 use crate::proxy::{Edge, EdgeParts, RouteMeans, Shared};
@@ -22,6 +22,8 @@ pub(super) struct Node {
     pub(super) metrics: Arc<Metrics>,
     /// The time.
     pub(super) clock: Arc<dyn Clock>,
+    /// What it shares with others.
+    pub(super) together: Together,
     /// Since it was started.
     pub(super) uptime: Stopwatch,
     current: CurrentOrigins,
@@ -52,7 +54,8 @@ impl Node {
         let context = OriginContext::new(Arc::clone(&clock), Arc::new(()));
         let origins = origins(&settings.origins, &context)?;
         let current = CurrentOrigins(Arc::new(ArcSwap::new(Arc::clone(&origins))));
-        let engine = engine(&settings, &clock, &metrics, current.clone());
+        let together = Together::new(&settings, &clock, &metrics)?;
+        let engine = engine(&settings, &clock, &metrics, &together, current.clone());
         let edge = ArcSwap::from_pointee(edge(&settings, &metrics, origins));
         let shared = Arc::new(Shared { engine, edge });
         read_figures(&metrics, &shared.engine, settings.memory.max_size);
@@ -60,6 +63,7 @@ impl Node {
             shared,
             metrics,
             clock,
+            together,
             uptime: Stopwatch::start(),
             current,
             context,
@@ -105,18 +109,15 @@ fn engine(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
+    together: &Together,
     fetch: CurrentOrigins,
 ) -> Arc<Engine> {
-    // Later than every position of a process that ran here before.
-    let start = Position::next(clock.now(), Position::START, Position::START);
-    let ledger = Arc::new(Ledger::new(&settings.ledger, start));
-    let log = Arc::new(LocalLog::new(Arc::clone(&ledger), Arc::clone(clock)));
     Engine::new(EngineParts {
         memory: Memory::new(&settings.memory),
-        remote: None,
+        remote: together.remote(),
         max_arriving: max_arriving(&settings.memory),
-        ledger,
-        log,
+        ledger: Arc::clone(&together.ledger),
+        log: Arc::clone(&together.log),
         settle: settings.settle,
         fetch: Arc::new(MeasuredFetch::new(fetch, Arc::clone(metrics))),
         clock: Arc::clone(clock),

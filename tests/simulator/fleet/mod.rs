@@ -417,10 +417,12 @@ impl Fleet {
     /// The version that a request to `node` must at least get: whatever this node knows to be purged.
     fn must_have(&self, node: &Node, path: &str) -> u64 {
         let now = self.clock.now();
+        let flaky = self.origin.page(path).flaky > 0;
         let purged = self.purged.lock().unwrap();
         let known = purged.iter().filter(|purge| purge.path == path).filter(|purge| {
             let applied = purge.at.is_some_and(|place| node.ledger.standing(place) == Standing::Applied);
-            let overdue = purge.reported.plus(BLIND_LIMIT + Duration::from_secs(1)) < now;
+            // Where the origin fails, a stale reply may be preferred to none.
+            let overdue = !flaky && purge.reported.plus(BLIND_LIMIT + Duration::from_secs(1)) < now;
             purge.by == node.id || applied || overdue && purge.at.is_some() && !self.unsteady
         });
         let known = known.map(|purge| purge.version).max().unwrap_or(0);

@@ -1,0 +1,148 @@
+//! What one Larder shares with others: the tier in Redis, and the log.
+
+use super::StartError;
+use crate::config::{Settings, SharedLogSettings};
+use crate::fleet::{FleetSettings, FleetStats, NodeId, SharedLog, TABLE_SLOTS};
+use crate::invalidation::{Ledger, LedgerSettings, LocalLog, Log, Position};
+use crate::observe::Metrics;
+use crate::redis::{Breaker, BreakerState, Link, RedisLog, RedisLogSettings, RedisSettings, RedisTier};
+use crate::store::Remote;
+use crate::time::Clock;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What is not waited for by a request may take this much longer than what is: a table is read, a server elected.
+const PATIENCE: u32 = 20;
+
+/// How long the end of the process waits for purges that are not appended, and then for replies that are not stored.
+const LAST_PURGES: Duration = Duration::from_secs(5);
+const LAST_WRITES: Duration = Duration::from_secs(2);
+
+/// The tier and the log that this Larder shares, as far as it shares any.
+pub(super) struct Together {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) log: Arc<dyn Log>,
+    tier: Option<(Arc<RedisTier>, Arc<Breaker>)>,
+    shared: Option<(Arc<SharedLog>, Arc<RedisLog>)>,
+}
+
+impl Together {
+    pub(super) fn new(
+        settings: &Settings,
+        clock: &Arc<dyn Clock>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, StartError> {
+        let unusable = |error: crate::redis::UnusableSettings| StartError::Redis(error.to_string());
+        let link_to = |redis: &RedisSettings| Link::new(redis, Arc::new(())).map_err(unusable);
+        let link = settings.redis.as_ref().map(link_to).transpose()?;
+        let tier = settings.redis.as_ref().zip(link.as_ref()).map(|(redis, link)| {
+            let breaker = Arc::new(Breaker::new(Arc::new(())));
+            let observer = Arc::new(());
+            let tier =
+                RedisTier::new(redis, Arc::clone(link), Arc::clone(&breaker), Arc::clone(clock), observer);
+            (tier, breaker)
+        });
+        let SharedLogSettings { redis: of_log, blind_limit, min_replicas, write_bound } = &settings.log;
+        let Some(redis) = of_log else {
+            // Later than every position of a process that ran here before.
+            let start = Position::next(clock.now(), Position::START, Position::START);
+            let ledger = Arc::new(Ledger::new(&settings.ledger, start));
+            let log = Arc::new(LocalLog::new(Arc::clone(&ledger), Arc::clone(clock)));
+            return Ok(Self { ledger, log, tier, shared: None });
+        };
+        // One link is enough where both are the same.
+        let link = match link.filter(|_| settings.redis.as_ref() == Some(redis)) {
+            Some(link) => link,
+            None => link_to(redis)?,
+        };
+        let store = Arc::new(RedisLog::new(
+            link,
+            RedisLogSettings {
+                namespace: redis.namespace.clone(),
+                timeout: redis.timeout,
+                patience: redis.timeout * PATIENCE,
+                min_replicas: *min_replicas,
+            },
+        ));
+        // All nodes and the server have to agree on the table.
+        let ledger = LedgerSettings { table_slots: TABLE_SLOTS, ..settings.ledger.clone() };
+        let ledger = Arc::new(Ledger::cut_off(&ledger, *blind_limit));
+        let shared = SharedLog::new(
+            Arc::clone(&store) as Arc<_>,
+            Arc::clone(&ledger),
+            Arc::clone(clock),
+            FleetSettings { blind_limit: *blind_limit, timeout: redis.timeout, write_bound: *write_bound },
+            Arc::new(()),
+            NodeId(rand::random()),
+        );
+        let log = Arc::clone(&shared) as Arc<dyn Log>;
+        Ok(Self { ledger, log, tier, shared: Some((shared, store)) })
+    }
+
+    /// The tier, as the engine sees it.
+    pub(super) fn remote(&self) -> Option<Arc<dyn Remote>> {
+        self.tier.as_ref().map(|(tier, _)| Arc::clone(tier) as Arc<dyn Remote>)
+    }
+
+    /// Begins what runs in the background; it goes on until `ended`.
+    pub(super) fn begin(&self, background: &TaskTracker, ended: &CancellationToken) {
+        if let Some((shared, _)) = &self.shared {
+            let (run, ended) = (Arc::clone(shared).run(), ended.clone());
+            background.spawn(async move { ended.run_until_cancelled(run).await });
+        }
+        if let Some((tier, _)) = &self.tier {
+            let (run, ended) = (Arc::clone(tier).run(), ended.clone());
+            background.spawn(async move { ended.run_until_cancelled(run).await });
+        }
+    }
+
+    /// Appends and stores what is left to be, and takes leave of the others.
+    pub(super) async fn finish(&self) {
+        let purges = async {
+            if let Some((shared, _)) = &self.shared {
+                shared.leave(LAST_PURGES).await;
+            }
+        };
+        let writes = async {
+            if let Some((tier, _)) = &self.tier {
+                tier.drain(LAST_WRITES).await;
+            }
+        };
+        tokio::join!(purges, writes);
+    }
+
+    /// The node's place in the shared log.
+    pub(super) fn fleet(&self) -> Option<FleetStats> {
+        self.shared.as_ref().map(|(shared, _)| shared.stats())
+    }
+
+    /// What does not work as it should, a sentence each.
+    pub(super) fn degraded(&self) -> Vec<String> {
+        let mut degraded = Vec::new();
+        if let Some((_, breaker)) = &self.tier
+            && breaker.state() != BreakerState::Closed
+        {
+            let state = breaker.state().as_str();
+            degraded.push(format!("Redis does not answer as it should (circuit breaker {state}): replies come from memory and the origin"));
+        }
+        let Some((shared, store)) = &self.shared else { return degraded };
+        let FleetStats { blind, lag, queued, .. } = shared.stats();
+        if blind {
+            let since = if lag < Duration::from_secs(10 * 365 * 86_400) {
+                format!("for {} s", lag.as_secs())
+            } else {
+                "since the start".to_owned()
+            };
+            degraded.push(format!("blind: the invalidation log could not be followed {since}; replies are revalidated within the blind limit"));
+        }
+        if queued > 0 {
+            degraded.push(format!("{queued} purges wait to be appended to the invalidation log"));
+        }
+        if !store.sees_fail_overs() {
+            degraded.push("the user of the invalidation log may not use INFO, so a fail-over cannot be noticed; allow `+info`".to_owned());
+        }
+        degraded
+    }
+}
