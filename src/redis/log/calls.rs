@@ -82,8 +82,7 @@ impl RedisLog {
     /// A connection of its own to the server of the log.
     pub(super) async fn dedicated(&self, deadline: Instant) -> Result<Dedicated, StoreError> {
         let key = self.keys.stream().as_bytes();
-        // Rarely called, and large.
-        Box::pin(self.link.dedicated(key, left(deadline))).await.map_err(|error| failed(&error))
+        self.link.dedicated(key, left(deadline)).await.map_err(|error| failed(&error))
     }
 }
 

@@ -123,18 +123,18 @@ fn an_intent_that_cannot_be_read_purges_everything() {
 #[test]
 fn answers_that_are_not_expected_have_a_meaning() {
     #[track_caller]
-    fn check(words: &[&str], expected: Result<usize, StoreError>) {
+    fn check(words: &[&str], expected: &Result<usize, StoreError>) {
         let reply = Value::Array(words.iter().map(|word| text(word)).collect());
-        assert_eq!(answer(&reply, "ok").map(<[Value]>::len), expected);
+        assert_eq!(answer(&reply, "ok").map(<[Value]>::len), *expected);
     }
-    check(&["ok"], Ok(0));
-    check(&["ok", "a", "b"], Ok(2));
-    check(&["moved"], Err(StoreError::Moved));
-    check(&["layout", "7"], Err(StoreError::Layout(7)));
-    check(&["layout", "x"], Err(Malformed.into()));
-    check(&["replica"], Err(unavailable("the server is a replica")));
-    check(&["something"], Err(Malformed.into()));
-    check(&[], Err(Malformed.into()));
+    check(&["ok"], &Ok(0));
+    check(&["ok", "a", "b"], &Ok(2));
+    check(&["moved"], &Err(StoreError::Moved));
+    check(&["layout", "7"], &Err(StoreError::Layout(7)));
+    check(&["layout", "x"], &Err(Malformed.into()));
+    check(&["replica"], &Err(unavailable("the server is a replica")));
+    check(&["something"], &Err(Malformed.into()));
+    check(&[], &Err(Malformed.into()));
     assert_eq!(answer(&Value::Nil, "ok"), Err(Malformed.into()));
 }
 
