@@ -4,12 +4,17 @@ use super::Stats;
 use crate::invalidation::{Invalidation, LogError, Place};
 use async_trait::async_trait;
 use serde::Serialize;
+use std::time::Duration;
 
 /// Larder, as the admin listener sees it.
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
-    /// Appends `batch` to the log at one position. This node has applied it when it returns.
-    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Place, LogError>;
+    /// Appends `batch` to the log. This node has applied it when it returns, whatever it returns; on failure it is appended
+    /// later. `urgent`: somebody waits until every node has applied it.
+    async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Place, LogError>;
+
+    /// Waits, `within` at most, until every node has applied what stands at `place`; names those that have not.
+    async fn spread(&self, place: Place, within: Duration) -> Vec<String>;
 
     /// Reads the configuration again and puts it in force, or says what is wrong with it, one fault a line.
     async fn reload(&self) -> Result<Reloaded, Vec<String>>;

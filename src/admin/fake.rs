@@ -5,11 +5,13 @@ use crate::invalidation::{Invalidation, LogError, Place, Position};
 use async_trait::async_trait;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 
 #[derive(Default)]
 pub(crate) struct Fake {
     pub(crate) purged: Mutex<Vec<Invalidation>>,
     pub(crate) log_fails: AtomicBool,
+    pub(crate) node_hangs: AtomicBool,
     pub(crate) config_is_bad: AtomicBool,
     pub(crate) draining: AtomicBool,
     position: AtomicU64,
@@ -17,7 +19,11 @@ pub(crate) struct Fake {
 
 #[async_trait]
 impl Control for Fake {
-    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Place, LogError> {
+    async fn spread(&self, _place: Place, _within: Duration) -> Vec<String> {
+        if self.node_hangs.load(SeqCst) { vec!["feed".into()] } else { Vec::new() }
+    }
+
+    async fn purge(&self, batch: Vec<Invalidation>, _urgent: bool) -> Result<Place, LogError> {
         if self.log_fails.load(SeqCst) {
             return Err(LogError::Unavailable("no answer".into()));
         }

@@ -11,9 +11,13 @@ use serde_json::json;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An audit line names at most so many bytes of what was purged; the count tells how much there was.
 const MAX_AUDITED: usize = 4096;
+
+/// How long the other nodes are waited for: several of their heartbeats, so that whoever is not there by then is cut off.
+const FLEET_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A request that was let in.
 pub(super) struct Request<'a> {
@@ -54,43 +58,61 @@ async fn metrics(control: &Arc<dyn Control>) -> Result<Answer, Problem> {
 }
 
 async fn purge(control: &dyn Control, request: &Request<'_>) -> Result<Answer, Problem> {
-    check_wait(request.query)?;
+    let wait = wait_of(request.query)?;
     let batch = PurgeRequest::parse(request.body)?.resolve(control)?;
     let (count, what, soft) =
         (batch.len(), describe(&batch), batch.iter().any(|item| item.mode == Mode::Soft));
     let peer = request.peer;
-    match control.purge(batch).await {
-        Ok(position) => {
-            tracing::info!(target: "larder::audit", %peer, %position, soft, count, what, "purged");
-            Ok(Answer::json(StatusCode::ACCEPTED, &json!({ "position": position.to_string() })))
+    match control.purge(batch, wait == Wait::Fleet).await {
+        Ok(place) => {
+            tracing::info!(target: "larder::audit", %peer, position = %place, soft, count, what, "purged");
+            let position = place.to_string();
+            if wait == Wait::Node {
+                return Ok(Answer::json(StatusCode::ACCEPTED, &json!({ "position": position })));
+            }
+            let behind = control.spread(place, FLEET_DEADLINE).await;
+            let status = if behind.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
+            Ok(Answer::json(status, &json!({ "position": position, "outstanding": { "nodes": behind } })))
         }
         Err(error) => {
-            tracing::warn!(target: "larder::audit", %peer, soft, count, what, %error, "not purged");
-            Err(Problem::new(Kind::LogUnavailable, format!("{error}; nothing was purged, try again")))
+            tracing::warn!(target: "larder::audit", %peer, soft, count, what, %error, "not purged everywhere");
+            let outstanding = json!({ "log": error.to_string() });
+            Ok(Answer::json(StatusCode::ACCEPTED, &json!({ "position": null, "outstanding": outstanding })))
         }
     }
 }
 
-/// `wait=node` is all that can be waited for in one process, and done when the log has taken the purge.
-fn check_wait(query: &str) -> Result<(), Problem> {
+/// What a purge is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// This node: it is done when the log has taken the purge.
+    Node,
+    /// All nodes that live.
+    Fleet,
+}
+
+fn wait_of(query: &str) -> Result<Wait, Problem> {
     let refuse = |detail: String| Err(Problem::new(Kind::InvalidQuery, detail));
+    let mut wait = Wait::Node;
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         match parameter.split_once('=').unwrap_or((parameter, "")) {
-            ("wait", "node") => {}
-            ("wait", other @ ("fleet" | "cdn")) => {
-                return refuse(format!(
-                    "this version cannot wait for `{other}`: it has neither fleet nor CDN; `wait=node` is supported"
-                ));
+            ("wait", "node") => wait = Wait::Node,
+            ("wait", "fleet") => wait = Wait::Fleet,
+            ("wait", "cdn") => {
+                return refuse(
+                    "this version cannot wait for `cdn`; write `wait=node` or `wait=fleet`".to_owned(),
+                );
             }
             ("wait", other) => {
-                return refuse(format!("`wait={}` is not known; write `wait=node`", other.escape_debug()));
+                let other = other.escape_debug();
+                return refuse(format!("`wait={other}` is not known; write `wait=node` or `wait=fleet`"));
             }
             (name, _) => {
-                return refuse(format!("`{}` is not known; only `wait=node` is", name.escape_debug()));
+                return refuse(format!("`{}` is not known; only `wait` is", name.escape_debug()));
             }
         }
     }
-    Ok(())
+    Ok(wait)
 }
 
 async fn reload(control: &dyn Control, peer: IpAddr) -> Result<Answer, Problem> {
@@ -135,18 +157,18 @@ mod tests {
 
     #[test]
     fn what_can_be_waited_for() {
-        fn check(query: &str, want: Result<(), &str>) {
-            let got = check_wait(query).map_err(|problem| problem.detail);
+        fn check(query: &str, want: Result<Wait, &str>) {
+            let got = wait_of(query).map_err(|problem| problem.detail);
             match want {
-                Ok(()) => assert_eq!(got, Ok(()), "{query}"),
+                Ok(wait) => assert_eq!(got, Ok(wait), "{query}"),
                 Err(part) => {
                     assert!(got.as_ref().is_err_and(|detail| detail.contains(part)), "{query}: {got:?}");
                 }
             }
         }
-        check("", Ok(()));
-        check("wait=node", Ok(()));
-        check("wait=fleet", Err("cannot wait for `fleet`"));
+        check("", Ok(Wait::Node));
+        check("wait=node", Ok(Wait::Node));
+        check("wait=fleet", Ok(Wait::Fleet));
         check("wait=cdn", Err("cannot wait for `cdn`"));
         check("wait=", Err("write `wait=node`"));
         check("wait", Err("write `wait=node`"));

@@ -32,8 +32,6 @@ pub(super) enum Kind {
     UnsupportedMediaType,
     /// The configuration has faults.
     InvalidConfiguration,
-    /// The log did not take the purge.
-    LogUnavailable,
     /// A fault of Larder.
     Internal,
 }
@@ -55,7 +53,6 @@ impl Kind {
             Self::TooLarge => "body-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::InvalidConfiguration => "invalid-configuration",
-            Self::LogUnavailable => "log-unavailable",
             Self::Internal => "internal",
         }
     }
@@ -75,7 +72,6 @@ impl Kind {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidConfiguration => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::LogUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -95,7 +91,6 @@ impl Kind {
             Self::TooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body has to be JSON",
             Self::InvalidConfiguration => "The configuration has faults; the one in force stays",
-            Self::LogUnavailable => "The purge was not recorded",
             Self::Internal => "Something went wrong inside Larder",
         }
     }

@@ -4,11 +4,12 @@ use super::life::Orders;
 use super::node::Node;
 use super::reload::Reloader;
 use crate::admin::{Control, Degraded, Readiness, Reloaded, Stats};
-use crate::invalidation::{Invalidation, LogError, Place};
+use crate::invalidation::{Appending, Invalidation, LogError, Place};
 use crate::key::{Scheme, canonical_authority};
 use async_trait::async_trait;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the admin listener acts on.
 pub(super) struct NodeControl {
@@ -22,8 +23,12 @@ pub(super) struct NodeControl {
 
 #[async_trait]
 impl Control for NodeControl {
-    async fn purge(&self, batch: Vec<Invalidation>) -> Result<Place, LogError> {
-        self.node.shared.engine.invalidate(batch).await
+    async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Place, LogError> {
+        self.node.shared.engine.invalidate_as(Appending { batch, urgent, ..Appending::default() }).await
+    }
+
+    async fn spread(&self, place: Place, within: Duration) -> Vec<String> {
+        self.node.shared.engine.spread(place, within).await
     }
 
     async fn reload(&self) -> Result<Reloaded, Vec<String>> {

@@ -4,6 +4,7 @@ use super::together::Together;
 use super::{Reloaded, StartError, changes};
 use crate::config::Settings;
 use crate::engine::{Engine, EngineParts, Rules};
+use crate::fleet::FleetStats;
 use crate::observe::{AccessLog, MeasuredFetch, Metrics, Readings};
 use crate::origin::{Fetch, FetchError, FetchRequest, OriginContext, OriginSettings, Origins, Reply};
 use crate::proxy::{Edge, EdgeParts, RouteMeans, Shared};
@@ -58,7 +59,7 @@ impl Node {
         let engine = engine(&settings, &clock, &metrics, &together, current.clone());
         let edge = ArcSwap::from_pointee(edge(&settings, &metrics, origins));
         let shared = Arc::new(Shared { engine, edge });
-        read_figures(&metrics, &shared.engine, settings.memory.max_size);
+        read_figures(&metrics, &shared.engine, together.log_reader(), settings.memory.max_size);
         Ok(Arc::new(Self {
             shared,
             metrics,
@@ -156,7 +157,12 @@ fn edge(settings: &Settings, metrics: &Metrics, origins: Arc<Origins>) -> Edge {
 }
 
 /// Has the metrics read what the engine counts itself.
-fn read_figures(metrics: &Metrics, engine: &Arc<Engine>, memory_limit: u64) {
+fn read_figures(
+    metrics: &Metrics,
+    engine: &Arc<Engine>,
+    fleet: impl Fn() -> Option<FleetStats> + Send + Sync + 'static,
+    memory_limit: u64,
+) {
     let engine = Arc::downgrade(engine);
     metrics.read_from(move || {
         let stats = engine.upgrade().map(|engine| engine.stats()).unwrap_or_default();
@@ -165,6 +171,7 @@ fn read_figures(metrics: &Metrics, engine: &Arc<Engine>, memory_limit: u64) {
             memory_limit,
             ledger: stats.ledger,
             fills_in_flight: stats.flights as u64,
+            fleet: fleet(),
         }
     });
 }

@@ -35,11 +35,12 @@ impl Together {
         metrics: &Arc<Metrics>,
     ) -> Result<Self, StartError> {
         let unusable = |error: crate::redis::UnusableSettings| StartError::Redis(error.to_string());
-        let link_to = |redis: &RedisSettings| Link::new(redis, Arc::new(())).map_err(unusable);
+        let link_to =
+            |redis: &RedisSettings| Link::new(redis, Arc::clone(metrics) as Arc<_>).map_err(unusable);
         let link = settings.redis.as_ref().map(link_to).transpose()?;
         let tier = settings.redis.as_ref().zip(link.as_ref()).map(|(redis, link)| {
-            let breaker = Arc::new(Breaker::new(Arc::new(())));
-            let observer = Arc::new(());
+            let breaker = Arc::new(Breaker::new(Arc::clone(metrics) as Arc<_>));
+            let observer = Arc::clone(metrics) as Arc<_>;
             let tier =
                 RedisTier::new(redis, Arc::clone(link), Arc::clone(&breaker), Arc::clone(clock), observer);
             (tier, breaker)
@@ -74,7 +75,7 @@ impl Together {
             Arc::clone(&ledger),
             Arc::clone(clock),
             FleetSettings { blind_limit: *blind_limit, timeout: redis.timeout, write_bound: *write_bound },
-            Arc::new(()),
+            Arc::clone(metrics) as Arc<_>,
             NodeId(rand::random()),
         );
         let log = Arc::clone(&shared) as Arc<dyn Log>;
@@ -113,9 +114,10 @@ impl Together {
         tokio::join!(purges, writes);
     }
 
-    /// The node's place in the shared log.
-    pub(super) fn fleet(&self) -> Option<FleetStats> {
-        self.shared.as_ref().map(|(shared, _)| shared.stats())
+    /// What tells the node's place in the shared log.
+    pub(super) fn log_reader(&self) -> impl Fn() -> Option<FleetStats> + Send + Sync + 'static {
+        let shared = self.shared.as_ref().map(|(shared, _)| Arc::clone(shared));
+        move || shared.as_ref().map(|shared| shared.stats())
     }
 
     /// What does not work as it should, a sentence each.

@@ -147,6 +147,8 @@ pub(super) struct Purge {
 pub(super) enum Wait {
     /// On the node that takes it
     Node,
+    /// On all nodes that share its log
+    Fleet,
 }
 
 #[derive(Args, Debug)]

@@ -40,7 +40,11 @@ impl Target {
     }
 
     async fn purge(&self, arguments: &Purge) -> Result<String, Failure> {
-        let query = arguments.wait.map_or("", |Wait::Node| "?wait=node");
+        let query = match arguments.wait {
+            None => "",
+            Some(Wait::Node) => "?wait=node",
+            Some(Wait::Fleet) => "?wait=fleet",
+        };
         let body = document(arguments).to_string();
         let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let mut fields = vec![("Content-Type", "application/json")];
@@ -57,9 +61,8 @@ impl Target {
 
     fn read(&self, reply: &Reply) -> Result<String, Failure> {
         let document: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        if reply.status == StatusCode::ACCEPTED {
-            let position = document["position"].as_str();
-            return position.map(str::to_owned).ok_or_else(|| self.stranger(reply.status));
+        if reply.status.is_success() {
+            return self.done(&document).ok_or_else(|| self.stranger(reply.status))?;
         }
         let Some(detail) = document["detail"].as_str() else { return Err(self.stranger(reply.status)) };
         let errors = document["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -74,6 +77,25 @@ impl Target {
                 Err(anyhow!("{text}; put the token into the environment as LARDER_ADMIN_TOKEN").into())
             }
             _ => Err(anyhow!(text).into()),
+        }
+    }
+
+    /// What became of a purge that was taken. `None`: whoever took it is no Larder.
+    fn done(&self, document: &Value) -> Option<Result<String, Failure>> {
+        let outstanding = &document["outstanding"];
+        if let Some(reason) = outstanding["log"].as_str() {
+            return Some(Err(anyhow!("purged at {}, and not yet elsewhere: {reason}", self.address).into()));
+        }
+        let position = document["position"].as_str()?;
+        match outstanding["nodes"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            [] => Some(Ok(position.to_owned())),
+            nodes => {
+                let names: Vec<_> = nodes.iter().filter_map(Value::as_str).collect();
+                let names = names.join(", ");
+                Some(
+                    Err(anyhow!("purged at {position}, but these nodes have not applied it: {names}").into()),
+                )
+            }
         }
     }
 

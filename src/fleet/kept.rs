@@ -48,6 +48,15 @@ impl Kept {
         if more { Lost::Everything } else { Lost::Records(lost) }
     }
 
+    /// The first position beyond `end`, as far as is known.
+    pub(super) fn first_beyond(&self, end: Position) -> Option<Position> {
+        if self.dropped > end {
+            return Some(end);
+        }
+        let first = self.records.partition_point(|(position, ..)| *position <= end);
+        self.records.get(first).map(|(position, ..)| *position)
+    }
+
     /// Forgets all of it: `position` is where everything before is known from elsewhere.
     pub(super) fn clear(&mut self) {
         *self = Self::default();

@@ -23,6 +23,10 @@ const REACH: Duration = Duration::from_millis(250);
 /// Writes under way whose intents are remembered, to be recorded again after a fail-over.
 const MAX_INTENTS: usize = 1 << 14;
 
+/// How long a server that was replaced by an empty one may have gone on taking purges. Connections are watched far more
+/// closely than this.
+const SIDE_BY_SIDE: Duration = Duration::from_secs(600);
+
 /// How a node follows the shared log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetSettings {
@@ -191,9 +195,13 @@ impl SharedLog {
                     self.observer.event("birth");
                     tracing::warn!(birth = %epoch.birth, "the log is another one: what is stored has to be revalidated");
                 }
-                self.ledger.follow(epoch, &head.ends);
+                // The servers may have lived side by side for a while: what this one took last the other may not know, and
+                // nodes that followed it have stored what they read before.
+                let lately = Position::at(self.clock.now().minus(SIDE_BY_SIDE));
+                let missing = state.kept.first_beyond(lately);
+                self.ledger.follow(epoch, &head.ends, missing);
+                self.lost(&mut state, lately);
                 state.kept.clear();
-                state.missing.clear();
             }
         }
         state.gap || self.ledger.shared_fence().is_none()

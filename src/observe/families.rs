@@ -74,6 +74,20 @@ families! {
         "Commands that brought nothing: no connection, no answer in time, or an error for an answer.";
     RedisBreaker "redis_breaker_open" GAUGE []
         "1 while requests do not wait for Redis, because it fails or is slow; 0 otherwise.";
+    RedisUnreadable "redis_unreadable_total" COUNTER ["reason"]
+        "Entries in Redis that could not be read and were taken for nothing, by what was odd about them.";
+    RedisLost "redis_lost_writes_total" COUNTER ["reason"]
+        "Entries that are not in Redis: too_large, overflow, failed, unavailable or undrained.";
+    LogEvents "log_events_total" COUNTER ["event"]
+        "What happened to the shared invalidation log as this node follows it: term, birth, gap, loaded, …";
+    LogLag "log_position_lag_seconds" GAUGE []
+        "Time since all that stood in the shared invalidation log was known to be applied here.";
+    LogBlind "log_blind" GAUGE []
+        "1 while this node cannot tell what others invalidate; 0 otherwise.";
+    LogQueued "log_queued" GAUGE []
+        "Purges that wait to be appended to the shared invalidation log.";
+    LogNodes "log_nodes" GAUGE []
+        "Nodes that follow the shared invalidation log, as far as this one knows.";
     OriginSeconds "origin_seconds" HISTOGRAM ["origin"]
         "Time from asking an origin to the head of its reply.";
     OriginErrors "origin_errors_total" COUNTER ["origin", "reason"]

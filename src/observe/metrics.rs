@@ -5,8 +5,10 @@ use super::families::{Family, Sheet, descriptions};
 use super::redis::RedisMetrics;
 use super::{OriginMetrics, Readings, RouteMetrics, RouteTotals, writer};
 use crate::engine::Observer;
+use crate::fleet::FleetObserver;
 use crate::invalidation::Kind;
-use crate::redis::{BreakerState, Op, RedisObserver};
+use crate::redis::{BreakerState, Loss, Op, RedisObserver, TierObserver};
+use crate::store::DecodeError;
 use crate::time::Timestamp;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use prometheus::core::{Collector, Desc};
@@ -213,6 +215,22 @@ impl RedisObserver for Metrics {
 
     fn breaker(&self, state: BreakerState) {
         self.books.redis.breaker(state);
+    }
+}
+
+impl TierObserver for Metrics {
+    fn unreadable(&self, error: DecodeError) {
+        self.books.redis.unreadable(error);
+    }
+
+    fn lost(&self, loss: Loss, count: usize) {
+        self.books.redis.lost(loss, count);
+    }
+}
+
+impl FleetObserver for Metrics {
+    fn event(&self, what: &'static str) {
+        self.books.redis.event(what);
     }
 }
 

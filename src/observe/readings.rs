@@ -1,6 +1,7 @@
 //! What other layers count themselves and metrics only read.
 
 use super::families::{Family, Sheet};
+use crate::fleet::FleetStats;
 use crate::invalidation::LedgerStats;
 use crate::store::MemoryStats;
 
@@ -15,12 +16,14 @@ pub struct Readings {
     pub ledger: LedgerStats,
     /// Fills under way.
     pub fills_in_flight: u64,
+    /// This node's place in the shared log, if it follows one.
+    pub fleet: Option<FleetStats>,
 }
 
 impl Readings {
     /// Writes them down.
     pub(super) fn write(&self, sheet: &mut Sheet) {
-        let Self { memory, memory_limit, ledger, fills_in_flight } = self;
+        let Self { memory, memory_limit, ledger, fills_in_flight, fleet } = self;
         sheet.gauge(Family::MemoryBytes, &[], memory.bytes as f64);
         sheet.gauge(Family::MemoryLimit, &[], *memory_limit as f64);
         sheet.gauge(Family::MemoryEntries, &[], memory.entries as f64);
@@ -29,5 +32,11 @@ impl Readings {
         sheet.gauge(Family::InvalidationBytes, &["exact"], ledger.exact_bytes as f64);
         sheet.gauge(Family::InvalidationBytes, &["table"], ledger.table_bytes as f64);
         sheet.gauge(Family::FillsInFlight, &[], *fills_in_flight as f64);
+        if let Some(FleetStats { blind, lag, queued, nodes }) = fleet {
+            sheet.gauge(Family::LogBlind, &[], f64::from(u8::from(*blind)));
+            sheet.gauge(Family::LogLag, &[], lag.as_secs_f64());
+            sheet.gauge(Family::LogQueued, &[], *queued as f64);
+            sheet.gauge(Family::LogNodes, &[], *nodes as f64);
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use super::distribution::Distribution;
 use super::families::{Family, Sheet};
-use crate::redis::{BreakerState, Op, RedisObserver};
+use super::words::Words;
+use crate::fleet::FleetObserver;
+use crate::redis::{BreakerState, Loss, Op, RedisObserver, TierObserver};
+use crate::store::DecodeError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -19,12 +22,16 @@ pub(super) struct RedisMetrics {
     ops: [OpMetrics; Op::EACH.len()],
     used: AtomicBool,
     open: AtomicBool,
+    unreadable: Words,
+    lost: Words,
+    /// What happened to the shared log, as this node follows it.
+    events: Words,
 }
 
 impl RedisMetrics {
     /// Writes the counters down.
     pub(super) fn write(&self, sheet: &mut Sheet) {
-        let Self { ops, used, open } = self;
+        let Self { ops, used, open, unreadable, lost, events } = self;
         if !used.load(Relaxed) {
             return;
         }
@@ -33,6 +40,11 @@ impl RedisMetrics {
             sheet.counter(Family::RedisErrors, &[op.as_str()], errors.load(Relaxed));
         }
         sheet.gauge(Family::RedisBreaker, &[], f64::from(u8::from(open.load(Relaxed))));
+        for (family, words) in
+            [(Family::RedisUnreadable, unreadable), (Family::RedisLost, lost), (Family::LogEvents, events)]
+        {
+            words.counts().for_each(|(word, count)| sheet.counter(family, &[word], count));
+        }
     }
 
     fn of(&self, op: Op) -> &OpMetrics {
@@ -57,6 +69,22 @@ impl RedisObserver for RedisMetrics {
         self.used.store(true, Relaxed);
         // Half open, all but a few are turned away.
         self.open.store(state != BreakerState::Closed, Relaxed);
+    }
+}
+
+impl TierObserver for RedisMetrics {
+    fn unreadable(&self, error: DecodeError) {
+        self.unreadable.add(error.as_str());
+    }
+
+    fn lost(&self, loss: Loss, count: usize) {
+        (0..count).for_each(|_| self.lost.add(loss.as_str()));
+    }
+}
+
+impl FleetObserver for RedisMetrics {
+    fn event(&self, what: &'static str) {
+        self.events.add(what);
     }
 }
 

@@ -41,15 +41,18 @@ const STALE_REASONS: [&str; 2] = ["revalidating", "error"];
 pub enum Tier {
     /// The memory of this process.
     Memory,
+    /// The tier that nodes share.
+    Redis,
 }
 
 impl Tier {
-    const ALL: [Self; 1] = [Self::Memory];
+    const ALL: [Self; 2] = [Self::Memory, Self::Redis];
 
     /// The label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Memory => "memory",
+            Self::Redis => "redis",
         }
     }
 }

@@ -106,7 +106,10 @@ impl Exchange {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let (outcome, bytes) = (self.outcome, session.body_bytes_sent() as u64);
         let elapsed = self.watch.elapsed();
-        let tier = self.status.hit.then_some(Tier::Memory);
+        let tier = self.status.hit.then(|| match self.status.detail {
+            Some("redis") => Tier::Redis,
+            _ => Tier::Memory,
+        });
         let finished = Finished { outcome, tier, forward: self.status.fwd, status, bytes, elapsed };
         self.edge.means(route).metrics.record(&finished);
         let log = self.edge.access();

@@ -175,7 +175,7 @@ impl ProxyHttp for Service {
             exchange.write = Some(pass::write(&self.shared.engine, exchange, client, route));
         }
         if let Some(write) = &mut exchange.write {
-            write.send();
+            write.send().await;
         }
         Ok(())
     }

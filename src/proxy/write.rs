@@ -1,7 +1,7 @@
 //! A write under way, and what has to be purged for it whatever becomes of it.
 
 use crate::engine::Engine;
-use crate::invalidation::{Invalidation, Place};
+use crate::invalidation::{Appending, IntentId, Invalidation, Place};
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub(super) struct Write {
     engine: Arc<Engine>,
     /// What the write may change, as far as it can be told without a reply.
     unknown: Vec<Invalidation>,
+    /// What announces that where it outlives this process.
+    intent: Option<IntentId>,
     /// Set while an earlier try may have reached the origin without a reply to tell.
     in_doubt: bool,
     state: State,
@@ -66,12 +68,16 @@ impl Said {
 impl Write {
     /// A write that was not sent yet. `unknown` is what it may change if nothing is ever heard of it.
     pub(super) fn new(engine: Arc<Engine>, unknown: Vec<Invalidation>) -> Self {
-        Self { engine, unknown, in_doubt: false, state: State::Unsent }
+        Self { engine, unknown, intent: None, in_doubt: false, state: State::Unsent }
     }
 
-    /// It is about to be sent, perhaps not for the first time.
-    pub(super) fn send(&mut self) {
+    /// It is about to be sent, perhaps not for the first time. Announces what it may change, so that the purge is made even
+    /// if this process ends before it can make it; where that cannot be done in time the write goes on without.
+    pub(super) async fn send(&mut self) {
         self.in_doubt |= matches!(self.state, State::Sent);
+        if self.intent.is_none() {
+            self.intent = self.engine.intend(&self.unknown).await;
+        }
         self.state = State::Sent;
     }
 
@@ -90,24 +96,26 @@ impl Write {
                 None
             }
             Said::Refused => {
+                if let Some(intent) = self.intent.take() {
+                    self.engine.withdraw(intent);
+                }
                 self.state = State::Settled;
                 None
             }
             Said::Unknown => {
-                let position = self.engine.invalidate(plan()).await.ok();
+                let place = self.invalidate(plan(), true).await;
                 self.give_up();
-                position
+                place
             }
             Said::Done => {
                 let plan = plan();
-                // If the log does not take it, the engine keeps trying; the client is only not told a position.
-                let position = self.engine.invalidate(plan.clone()).await.ok();
+                let place = self.invalidate(plan.clone(), self.in_doubt).await;
                 if self.in_doubt {
                     // What a lost try sent may be done after this one.
                     self.give_up();
                 }
                 self.state = State::Answered { plan, at: Instant::now() };
-                position
+                place
             }
         }
     }
@@ -117,8 +125,8 @@ impl Write {
         if let State::Answered { plan, at } = std::mem::replace(&mut self.state, State::Settled)
             && at.elapsed() > STREAMED
         {
-            // It is appended in any case; nobody waits for the position any more.
-            let _ = self.engine.invalidate(plan).await;
+            // It is appended in any case; nobody waits for its place any more.
+            let _place = self.invalidate(plan, false).await;
         }
     }
 
@@ -129,8 +137,15 @@ impl Write {
             State::Sent => self.unknown.clone(),
             State::Answered { plan, .. } => plan.clone(),
         };
-        let _ = self.engine.invalidate(plan).await;
+        let _place = self.invalidate(plan, true).await;
         self.give_up();
+    }
+
+    /// Purges, and answers the announcement. If the log does not take it in time it is appended later; the client is only not
+    /// told where.
+    async fn invalidate(&mut self, batch: Vec<Invalidation>, in_doubt: bool) -> Option<Place> {
+        let appending = Appending { batch, intent: self.intent.take(), in_doubt, urgent: false };
+        self.engine.invalidate_as(appending).await.ok()
     }
 
     fn give_up(&mut self) {
@@ -176,7 +191,7 @@ mod tests {
         let mut positions = vec![engine.position()];
         for event in events {
             match *event {
-                Send => write.send(),
+                Send => write.send().await,
                 Answer(status) => {
                     let position = write.answer(status.try_into().unwrap(), || purge("planned")).await;
                     assert!(position.is_none_or(|place| place.position == engine.position()), "{events:?}");

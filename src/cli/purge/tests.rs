@@ -67,7 +67,13 @@ async fn failures_name_the_mend() {
     check(&address, token, "/x ftp://a", "usage", &["`/x` is not", "error: `ftp://a` is not"]).await;
     check(&address, token, "--route prodct", "usage", &["perhaps `product` is meant"]).await;
     fake.log_fails.store(true, SeqCst);
-    check(&address, token, "--all", "failed", &["try again"]).await;
+    check(&address, token, "--all", "failed", &["not yet elsewhere"]).await;
+    fake.log_fails.store(false, SeqCst);
+    fake.node_hangs.store(true, SeqCst);
+    check(&address, token, "--all --wait fleet", "failed", &["these nodes", "feed"]).await;
+    fake.node_hangs.store(false, SeqCst);
+    let target = Target { address: address.clone(), token: token.map(str::to_owned) };
+    target.purge(&arguments("--all --wait fleet")).await.unwrap();
 
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = closed.local_addr().unwrap().to_string();

@@ -136,9 +136,13 @@ impl Ledger {
     /// Follows another log from now on, or a first one; `ends`: where each of its earlier terms ended.
     ///
     /// It proves nothing about what is stored here: all of that has to be revalidated, and what the log has invalidated is
-    /// to be loaded before this node can vouch for anything.
-    pub fn follow(&self, epoch: Epoch, ends: &[Position]) {
+    /// to be loaded before this node can vouch for anything. `missing`: purges from here on are not in it, although they are
+    /// applied here; until [`Ledger::appended`] fences of other nodes do not cover them.
+    pub fn follow(&self, epoch: Epoch, ends: &[Position], missing: Option<Position>) {
         let mut following = self.lock();
+        if let Some(first) = missing {
+            following.leave_outstanding(first.as_u64());
+        }
         let stamp = self.next_stamp();
         self.proven.store(stamp, Ordering::Relaxed);
         self.latest.store(stamp, Ordering::Release);
@@ -153,18 +157,14 @@ impl Ledger {
         let mut following = self.lock();
         let Some(log) = &mut following.log else {
             drop(following);
-            return self.follow(epoch, ends);
+            return self.follow(epoch, ends, None);
         };
         let before = std::mem::replace(&mut log.epoch, epoch);
         log.ends = ends.into();
         let end = log.end_of(before.term).unwrap_or(Position::START);
         if self.applied() > end {
             self.applied.store(end.as_u64(), Ordering::Release);
-            let first = end.as_u64() + 1;
-            following.outstanding = match following.outstanding {
-                0 => first,
-                before => before.min(first),
-            };
+            following.leave_outstanding(end.as_u64() + 1);
         }
     }
 
@@ -229,6 +229,18 @@ impl Ledger {
     }
 }
 
+impl Following {
+    /// Purges with this stamp and later ones are not in the log.
+    fn leave_outstanding(&mut self, first: u64) {
+        // 0 stands for none; nothing has that stamp.
+        let first = first.max(1);
+        self.outstanding = match self.outstanding {
+            0 => first,
+            before => before.min(first),
+        };
+    }
+}
+
 impl Log {
     /// Where `term` ended; `None` if it is the present one.
     fn end_of(&self, Term(term): Term) -> Option<Position> {
@@ -270,7 +282,7 @@ mod tests {
     fn following(position: u64) -> Ledger {
         let settings = LedgerSettings { memory: 1 << 20, table_slots: 1 << 10 };
         let ledger = Ledger::cut_off(&settings, Duration::from_secs(5));
-        ledger.follow(epoch(1, 1), &[]);
+        ledger.follow(epoch(1, 1), &[], None);
         ledger.load(at(position), [Position::START; 2], [&[], &[]]);
         ledger
     }
@@ -285,7 +297,7 @@ mod tests {
         let ledger = Ledger::cut_off(&settings, Duration::from_secs(5));
         assert_eq!(ledger.shared_fence(), None);
         check(&ledger, fence(1, 1, 50), "t", Verdict::Unproven);
-        ledger.follow(epoch(1, 1), &[]);
+        ledger.follow(epoch(1, 1), &[], None);
         assert_eq!(ledger.shared_fence(), None, "what the log invalidated before is not known yet");
         ledger.load(at(40), [Position::START; 2], [&[], &[]]);
         assert_eq!(ledger.shared_fence(), Some(fence(1, 1, 40)));
@@ -395,7 +407,7 @@ mod tests {
         let stored = ledger.fence();
         let checked = crate::invalidation::Checked::default();
         assert_eq!(ledger.judge_cached(stored, &tagged("t"), &checked), Verdict::Live);
-        ledger.follow(epoch(2, 1), &[]);
+        ledger.follow(epoch(2, 1), &[], None);
         assert_eq!(ledger.judge_cached(stored, &tagged("t"), &checked), Verdict::Unproven);
         assert_eq!(ledger.judge(ledger.fence(), &tagged("t")), Verdict::Live);
         assert_eq!(ledger.applied(), Position::START);

@@ -103,6 +103,7 @@ fn readings_are_taken_at_the_scrape() {
     let entries = Arc::new(AtomicU64::new(3));
     let seen = Arc::clone(&entries);
     metrics.read_from(move || Readings {
+        fleet: None,
         memory: MemoryStats { bytes: 2048, entries: seen.load(Relaxed), evictions: 7 },
         memory_limit: 4096,
         ledger: LedgerStats { exact: 5, exact_bytes: 60, table_bytes: 70, ..LedgerStats::default() },
