@@ -114,7 +114,7 @@ fn cached(
     }
     let together = match collapse {
         Collapse::Off => "go to the origin each by itself",
-        Collapse::Process => "share one request to the origin",
+        Collapse::Process => "share one request to the origin at each node",
         Collapse::Fleet => "share one request to the origin, at all nodes that share Redis",
     };
     page.line("collapse", &format!("requests for one key that come at once {together}"));
