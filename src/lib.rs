@@ -1,7 +1,7 @@
 //! Larder, a caching reverse proxy that never serves what a purge has reached.
 //!
-//! It stands before an origin service that nobody has to change, keeps replies in memory, and is governed by one YAML
-//! file. This page is the map; `docs/architecture.md` says why things are as they are.
+//! It stands before an origin service that nobody has to change, keeps replies in memory and in a Redis that many Larders
+//! share, and is governed by one YAML file. This page is the map; `docs/architecture.md` says why things are as they are.
 //!
 //! # The way of a request
 //!
@@ -14,11 +14,13 @@
 //!                          │                        flight (one a key)
 //!                          ▼                              │ joins or starts
 //!                   Pingora passes it                     ▼
-//!                   through untouched               fill ─▶ origin ─▶ storable? ─▶ memory
+//!                   through untouched               fill ─▶ Redis ─▶ origin ─▶ storable? ─▶ memory, Redis
 //!                          │                              ▲
-//!                   a write that succeeded,               │ fence: the position in the invalidation log,
-//!                   or may have                           │ taken before the origin is asked
+//!                   a write that succeeded,               │ fence: what this node had applied of the invalidation
+//!                   or may have                           │ log, taken before the origin is asked
 //!                          └──▶ invalidation log ─────────┘
+//!                                      │
+//!                                      └──▶ every other node
 //! ```
 //!
 //! A *fill* is a task of its own that every client reads, the first one too. An *entry* is judged when it is read, not
@@ -35,9 +37,11 @@
 //! | [`key`] | from a request to the key of its reply | – |
 //! | [`engine`] | answers a request; the only place that orders lookup, flight and fill | `store`, `semantics`, `invalidation`, `route`, `key`, the port of `origin` |
 //! | [`semantics`] | RFC 9111 and its kin | – |
-//! | [`store`] | an entry, and the memory tier | `semantics`, `invalidation`, `key` |
+//! | [`store`] | an entry, its binary form, the memory tier; the port of the tier that nodes share | `semantics`, `invalidation`, `key` |
 //! | [`invalidation`] | matchers, ledger, fence, what a write purges; the port of the log | – |
+//! | [`fleet`] | how nodes agree: one of them follows the shared log; the port of its server | `invalidation` |
 //! | [`origin`] | servers: balancing, health, pools; the port the engine fetches through | `semantics` |
+//! | [`redis`] | Redis and Valkey: the shared tier, leases, the log's server | the ports of `store` and `fleet` |
 //! | [`admin`], [`observe`] | purge API, health, metrics, logs | everything above |
 //! | [`config`] | YAML text → the settings of each layer, every fault at once | the settings types |
 //! | [`app`] | composition and life cycle, in one place | everything |
@@ -45,7 +49,8 @@
 //!
 //! What no layer may do is as much a part of the map: `route`, `key`, `semantics` and `invalidation` have no `async`
 //! of their own but for the log's port, and read no clock (`now` is an argument; [`time`] alone reads one). `engine`
-//! names no Pingora type. Only `proxy`, `origin`, `admin` and `app` know Pingora. Only `config` knows YAML.
+//! and `fleet` name no Pingora type and no Redis. Only `proxy`, `origin`, `admin` and `app` know Pingora, only `redis` knows Redis,
+//! only `config` knows YAML.
 
 pub mod admin;
 pub mod app;
