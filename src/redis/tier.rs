@@ -131,8 +131,8 @@ impl RedisTier {
         match self.asking.command(Op::Get, left, &get).await {
             Ok(Value::BulkString(bytes)) => self.read(&Bytes::from(bytes), key),
             // What is of another type is not ours, and the next entry replaces it.
-            Ok(_) | Err(Unanswered::Refused) => Looked::Nothing,
-            Err(Unanswered::Unsent | Unanswered::Doubtful) => Looked::Unavailable,
+            Ok(_) | Err(Unanswered::Foreign) => Looked::Nothing,
+            Err(Unanswered::Undone | Unanswered::Doubtful | Unanswered::Refused) => Looked::Unavailable,
         }
     }
 

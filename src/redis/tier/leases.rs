@@ -73,7 +73,7 @@ impl Leases {
                 Leased::Taken
             }
             Ok(_) | Err(Unanswered::Doubtful) => Leased::Unavailable,
-            Err(Unanswered::Unsent | Unanswered::Refused) => {
+            Err(Unanswered::Undone | Unanswered::Refused | Unanswered::Foreign) => {
                 lease.disown();
                 Leased::Unavailable
             }
@@ -95,7 +95,9 @@ impl Leases {
     async fn renew(&self, hash: KeyHash, token: u128) {
         let (key, length) = (self.keys.lease(&hash), millis(LENGTH).to_string());
         let args = [&token.to_be_bytes()[..], length.as_bytes()];
-        let answer = self.asking.script(Op::Lease, self.limit, &self.renew, &key, &args).await;
+        // One that hangs must not make the others late.
+        let limit = self.limit.min(LENGTH / 6);
+        let answer = self.asking.script(Op::Lease, limit, &self.renew, &key, &args).await;
         if matches!(answer, Ok(Value::Int(0))) {
             tracing::debug!(?hash, "a lease was lost");
             self.forget(&hash, token);

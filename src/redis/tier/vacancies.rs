@@ -1,7 +1,7 @@
 //! Waiting for the end of another node's lease.
 
 use super::super::{Link, Op};
-use super::asking::Asking;
+use super::asking::{Asking, Unanswered};
 use super::keys::Keys;
 use super::leases::LENGTH;
 use super::waiters::{Waiter, Waiters};
@@ -69,7 +69,7 @@ impl Vacancies {
                 }
             };
             let looks_again = async {
-                let Some(left) = self.left(hash).await else { return true };
+                let Left::Lasts(left) = self.left(hash).await else { return true };
                 tokio::select! {
                     ill = self.pause(next_look(hears, left, rand::random())) => ill,
                     _ = told.changed() => false,
@@ -96,15 +96,10 @@ impl Vacancies {
         false
     }
 
-    /// How long a lease still lasts unless it is renewed; `None` if it has ended, or nobody can tell.
-    async fn left(&self, hash: &KeyHash) -> Option<Duration> {
+    async fn left(&self, hash: &KeyHash) -> Left {
         let mut look = cmd("PTTL");
         look.arg(self.keys.lease(hash));
-        match self.asking.command(Op::Wait, self.limit, &look).await {
-            Ok(Value::Int(millis @ 0..)) => Some(Duration::from_millis(millis.unsigned_abs())),
-            // Nothing there, or something that is no lease and would never end.
-            _ => None,
-        }
+        left(&self.asking.command(Op::Wait, self.limit, &look).await)
     }
 
     /// Keeps the subscription. Never returns.
@@ -148,6 +143,28 @@ impl Vacancies {
     }
 }
 
+/// What is left of a lease.
+#[derive(Debug, PartialEq, Eq)]
+enum Left {
+    /// It ends after this, unless it is renewed.
+    Lasts(Duration),
+    /// It is gone.
+    Gone,
+    /// Redis does not answer, which the caller will find too.
+    Unknown,
+}
+
+/// Reads the answer to `PTTL`. Where something stands that never ends, or may not be looked at, others will go on being
+/// refused the lease: who waits is told nothing until the length of a lease is over, or he would ask in circles.
+fn left(answer: &Result<Value, Unanswered>) -> Left {
+    match answer {
+        Ok(Value::Int(millis @ 0..)) => Left::Lasts(Duration::from_millis(millis.unsigned_abs()).min(LENGTH)),
+        Ok(Value::Int(-2)) => Left::Gone,
+        Ok(_) | Err(Unanswered::Refused | Unanswered::Foreign) => Left::Lasts(LENGTH),
+        Err(Unanswered::Undone | Unanswered::Doubtful) => Left::Unknown,
+    }
+}
+
 /// How long to wait until the lease is looked at again that lasts for `left`. `chance` is from 0 to 1.
 fn next_look(hears: bool, left: Duration, chance: f64) -> Duration {
     // One millisecond beyond the end, because Redis rounds down.
@@ -158,6 +175,23 @@ fn next_look(hears: bool, left: Duration, chance: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_is_read() {
+        #[track_caller]
+        fn check(answer: &Result<Value, Unanswered>, expected: &Left) {
+            assert_eq!(&left(answer), expected, "{answer:?}");
+        }
+        check(&Ok(Value::Int(700)), &Left::Lasts(Duration::from_millis(700)));
+        check(&Ok(Value::Int(0)), &Left::Lasts(Duration::ZERO));
+        check(&Ok(Value::Int(3_600_000)), &Left::Lasts(LENGTH));
+        check(&Ok(Value::Int(-2)), &Left::Gone);
+        check(&Ok(Value::Int(-1)), &Left::Lasts(LENGTH));
+        check(&Ok(Value::Nil), &Left::Lasts(LENGTH));
+        check(&Err(Unanswered::Refused), &Left::Lasts(LENGTH));
+        check(&Err(Unanswered::Undone), &Left::Unknown);
+        check(&Err(Unanswered::Doubtful), &Left::Unknown);
+    }
 
     #[test]
     fn a_lease_is_looked_at_at_its_end_or_time_and_again() {

@@ -84,7 +84,7 @@ impl Writing {
         let left = self.limit.saturating_sub(begun.elapsed());
         match self.asking.command(Op::Put, left, &command).await {
             Ok(_) => (),
-            Err(Unanswered::Unsent) => self.lost(Loss::Unavailable, 1),
+            Err(Unanswered::Undone) => self.lost(Loss::Unavailable, 1),
             Err(_) => self.lost(Loss::Failed, 1),
         }
     }
