@@ -658,6 +658,12 @@ async fn a_lease_whose_answer_was_lost_is_given_back() {
     // Whoever asks is gone before there is an answer.
     let dropped = tokio::time::timeout(Duration::from_millis(20), node.tier.lease(hash("dropped"))).await;
     assert!(dropped.is_err());
+    // The one that was waited for is counted, and the end of both.
+    eventually("both are given back", async || {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        node.told.asked(Op::Lease) >= 3
+    })
+    .await;
     tap.down(Flow::Pass);
     for key in ["late", "dropped"] {
         eventually("nobody holds it", async || {
