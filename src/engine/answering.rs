@@ -78,9 +78,7 @@ impl Engine {
         let now = self.clock.now();
         match self.judge(&asking, &entry, now, MEMORY) {
             Stored::Answer(Answer::Reply(reply)) => {
-                if let Some(longest) = rule.sliding {
-                    self.slide(rule, longest, hash, &entry, now);
-                }
+                self.slide(rule, hash, &entry, now);
                 Some(reply)
             }
             _ => None,
@@ -108,7 +106,10 @@ impl Engine {
             let mut stored = None;
             if let Found::Entry(hash, entry, _) = &found {
                 match self.judge(&asking, entry, now, MEMORY) {
-                    Stored::Answer(answer) => return answer,
+                    Stored::Answer(answer) => {
+                        self.slide(rule, *hash, entry, now);
+                        return answer;
+                    }
                     Stored::Refresh(answer) => {
                         self.observer.stale(&route.name, "revalidating");
                         self.refresh(&asking, &found);

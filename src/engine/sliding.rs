@@ -11,16 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 impl Engine {
-    /// Renews the lifetime of an entry that was hit, under a rule that says so, up to `longest` after it was generated. Done
+    /// Renews the lifetime of an entry that was hit, under a rule that says so, up to a bound after it was generated. Done
     /// when half of a lifetime is over, so that hits in between cost nothing.
-    pub(super) fn slide(
-        &self,
-        rule: &CacheRule,
-        longest: Duration,
-        hash: KeyHash,
-        entry: &Arc<Entry>,
-        now: Timestamp,
-    ) {
+    #[inline]
+    pub(super) fn slide(&self, rule: &CacheRule, hash: KeyHash, entry: &Arc<Entry>, now: Timestamp) {
+        if let Some(longest) = rule.sliding {
+            self.renew(rule, longest, hash, entry, now);
+        }
+    }
+
+    fn renew(&self, rule: &CacheRule, longest: Duration, hash: KeyHash, entry: &Arc<Entry>, now: Timestamp) {
         let left = entry.freshness.fresh_until().since(now);
         let Some(lifetime) = one_lifetime(rule, entry, now).filter(|lifetime| left <= *lifetime / 2) else {
             return;

@@ -5,12 +5,13 @@ use crate::engine::{
     Route, SendError, Sink,
 };
 use crate::invalidation::{
-    Invalidation, Kind, Ledger, LedgerSettings, LocalLog, Matcher, Mode, Position, Template, WriteRule,
+    Birth, Epoch, Invalidation, Kind, Ledger, LedgerSettings, LocalLog, Matcher, Mode, Position, Template,
+    Term, WriteRule,
 };
 use crate::key::{KeyRule, QueryRule, RequestTarget, Scheme};
 use crate::origin::{self, Fetch, FetchError, FetchRequest, Framing, ReplyBody};
 use crate::semantics::FreshnessRule;
-use crate::store::{Memory, MemorySettings};
+use crate::store::{Memory, MemorySettings, Remote};
 use crate::time::{Clock, SystemClock, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,6 +22,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub(super) const MAX_OBJECT: u64 = 1 << 20;
+
+/// How long freshness may last at a node that does not follow its log.
+pub(super) const BLIND_LIMIT: Duration = Duration::from_secs(5);
+
+const LEDGER: LedgerSettings = LedgerSettings { memory: 1 << 20, table_slots: 1 << 10 };
 
 /// Every fetch goes to the test.
 struct Played(mpsc::UnboundedSender<Asked>);
@@ -217,6 +223,7 @@ impl Client {
 /// A node.
 pub(super) struct Node {
     pub(super) engine: Arc<Engine>,
+    pub(super) ledger: Arc<Ledger>,
     pub(super) route: Arc<Route>,
     pub(super) told: Arc<Told>,
     pub(super) clock: SystemClock,
@@ -229,17 +236,34 @@ impl Node {
     }
 
     pub(super) fn with(freshness: FreshnessRule) -> Self {
-        let (ask, asked) = mpsc::unbounded_channel();
         let clock = SystemClock::anchored_at(Timestamp::from_secs(1_700_000_000));
-        let settings = LedgerSettings { memory: 1 << 20, table_slots: 1 << 10 };
-        let ledger = Arc::new(Ledger::new(&settings, Position::START));
+        let ledger = Arc::new(Ledger::new(&LEDGER, Position::START));
+        Self::of(freshness, clock, ledger, None)
+    }
+
+    /// One of several that share a tier, and a log of which all follow the same life.
+    pub(super) fn sharing(freshness: FreshnessRule, clock: SystemClock, remote: Arc<dyn Remote>) -> Self {
+        let ledger = Arc::new(Ledger::cut_off(&LEDGER, BLIND_LIMIT));
+        ledger.follow(Epoch { birth: Birth(1), term: Term(1) }, &[], None);
+        ledger.load(Position::at(clock.now()), [Position::START; 2], [&[], &[]]);
+        ledger.followed(clock.now().plus(Duration::from_secs(3600)));
+        Self::of(freshness, clock, ledger, Some(remote))
+    }
+
+    fn of(
+        freshness: FreshnessRule,
+        clock: SystemClock,
+        ledger: Arc<Ledger>,
+        remote: Option<Arc<dyn Remote>>,
+    ) -> Self {
+        let (ask, asked) = mpsc::unbounded_channel();
         let told = Arc::<Told>::default();
         let engine = Engine::new(EngineParts {
             memory: Memory::new(&MemorySettings { max_size: 64 << 20, max_object: MAX_OBJECT }),
-            remote: None,
+            remote,
             max_arriving: 16 << 20,
             log: Arc::new(LocalLog::new(Arc::clone(&ledger), Arc::new(clock))),
-            ledger,
+            ledger: Arc::clone(&ledger),
             settle: Duration::ZERO,
             fetch: Arc::new(Played(ask)),
             clock: Arc::new(clock),
@@ -255,14 +279,14 @@ impl Node {
                 key: KeyRule::new(QueryRule::default(), Vec::new(), None),
                 tags: vec![Template::parse("tagged").unwrap()],
                 memory_ttl: None,
-                collapse: Collapse::Process,
+                collapse: Collapse::Fleet,
                 memory: true,
                 remote: true,
                 sliding: None,
             }),
             on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
         });
-        Self { engine, route, told, clock, asked }
+        Self { engine, ledger, route, told, clock, asked }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -339,6 +363,11 @@ impl Node {
 
     pub(super) async fn purge_path(&self, path: &str) {
         self.purge(Matcher::Path { authority: "shop.example".into(), path: path.into() }, Mode::Hard).await;
+    }
+
+    /// Changes the rule.
+    pub(super) fn rule(&mut self, change: impl FnOnce(&mut CacheRule)) {
+        change(Arc::make_mut(&mut self.route).cache.as_mut().unwrap());
     }
 
     pub(super) fn told(&self) -> Vec<String> {

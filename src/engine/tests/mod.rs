@@ -4,4 +4,5 @@ mod collapse;
 mod freshness;
 mod harness;
 mod purge;
+mod remote;
 mod streaming;
