@@ -1,42 +1,45 @@
 //! Time as a value. Every decision takes `now` as an argument; this is the only file that reads a clock.
 
+use std::fmt;
+use std::num::NonZeroU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point in time: milliseconds since the Unix epoch.
 ///
 /// Differences saturate at zero, so a reply "from the future" is as old as one of this moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(u64);
+// One more than the milliseconds, so that an `Option` of it is no larger: every stored reply holds one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
     /// The Unix epoch.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self(NonZeroU64::MIN);
     /// Later than every other timestamp.
-    pub const MAX: Self = Self(u64::MAX);
+    pub const MAX: Self = Self(NonZeroU64::MAX);
 
     /// `millis` milliseconds after the epoch.
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        Self(NonZeroU64::MIN.saturating_add(millis))
     }
 
     /// `secs` seconds after the epoch.
     pub const fn from_secs(secs: u64) -> Self {
-        Self(secs.saturating_mul(1000))
+        Self::from_millis(secs.saturating_mul(1000))
     }
 
     /// Milliseconds since the epoch.
     pub const fn as_millis(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
     /// Whole seconds since the epoch.
     pub const fn as_secs(self) -> u64 {
-        self.0 / 1000
+        self.as_millis() / 1000
     }
 
     /// The time that passed since `earlier`; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
     }
 
     /// This point plus `span`, at most [`Timestamp::MAX`].
@@ -48,17 +51,34 @@ impl Timestamp {
     /// This point minus `span`, at least the epoch.
     pub const fn minus(self, span: Duration) -> Self {
         let millis = span.as_millis();
-        if millis > u64::MAX as u128 { Self::ZERO } else { Self(self.0.saturating_sub(millis as u64)) }
+        if millis > u64::MAX as u128 {
+            Self::ZERO
+        } else {
+            Self::from_millis(self.as_millis().saturating_sub(millis as u64))
+        }
     }
 
     /// As the operating system's type, for formatting HTTP dates.
     pub fn as_system_time(self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(self.0)
+        UNIX_EPOCH + Duration::from_millis(self.as_millis())
     }
 
     /// From the operating system's type; the epoch if it lies before it.
     pub fn from_system_time(time: SystemTime) -> Self {
-        Self(time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64))
+        Self::from_millis(time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64))
+    }
+}
+
+impl Default for Timestamp {
+    /// The Unix epoch.
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timestamp").field(&self.as_millis()).finish()
     }
 }
 
