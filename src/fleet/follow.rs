@@ -22,6 +22,10 @@ const LONGEST_BLOCK: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a server that knows less of the log than this node is not followed. Whoever knows which server is primary learns
+/// of a change within a second or two.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What is asked of the store next.
 enum Next {
     Append(Append),
@@ -82,11 +86,18 @@ impl SharedLog {
             let state = self.lock();
             (state.seen, state.followed.as_ref().map(|(epoch, _)| *epoch))
         };
-        let head = self.store.open(seen, known).await?;
-        let epoch = head.epoch();
-        if known.is_some_and(|known| known.birth == epoch.birth && known.term > epoch.term) {
-            return Err(Interrupted::Behind);
+        let mut head = self.store.open(seen, known).await?;
+        if let Some(known) = known.filter(|known| known.birth == head.birth && known.term > head.term) {
+            // It may be a primary that was replaced and does not know it yet. If it lasts, the other is gone.
+            let now = self.clock.now();
+            let since = *self.lock().behind_since.get_or_insert(now);
+            if now.since(since) < PATIENCE {
+                return Err(Interrupted::Behind);
+            }
+            head = self.store.outgrow(seen, known).await?;
         }
+        self.lock().behind_since = None;
+        let epoch = head.epoch();
         if self.enter(&head) {
             self.load(&head).await?;
         }

@@ -97,6 +97,8 @@ pub(super) struct State {
     /// What a fail-over may have lost, until it turns up or the log is read to its end.
     pub(super) missing: Vec<(RecordId, Arc<[Purge]>)>,
     pub(super) queue: Queue,
+    /// Since when the server knows less of the log than this node.
+    pub(super) behind_since: Option<Timestamp>,
     /// The log's table has to be loaded.
     pub(super) gap: bool,
 }

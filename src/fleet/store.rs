@@ -187,6 +187,10 @@ pub trait LogStore: Send + Sync + 'static {
     /// followed `known` last. `seen` as in [`Append::seen`].
     async fn open(&self, seen: Position, known: Option<Epoch>) -> Result<Head, StoreError>;
 
+    /// As [`LogStore::open`], and begins a term later than `known` also where the server continues the same history: it has
+    /// never heard of that term, which is lost.
+    async fn outgrow(&self, seen: Position, known: Epoch) -> Result<Head, StoreError>;
+
     /// Appends a record, if the log is in `epoch`.
     async fn append(&self, epoch: Epoch, append: &Append) -> Result<Appended, StoreError>;
 

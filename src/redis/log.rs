@@ -189,11 +189,8 @@ impl RedisLog {
         }
         Ok(Appended::At { position, between })
     }
-}
 
-#[async_trait]
-impl LogStore for RedisLog {
-    async fn open(&self, seen: Position, known: Option<Epoch>) -> Result<Head, StoreError> {
+    async fn open_at(&self, seen: Position, known: Option<Epoch>, outgrow: bool) -> Result<Head, StoreError> {
         let given_up = self.given_up().map(|birth| birth.0.to_be_bytes().to_vec());
         let arguments = [
             rand::random::<u128>().to_be_bytes().to_vec(),
@@ -203,9 +200,21 @@ impl LogStore for RedisLog {
             MOST_TERMS.to_string().into_bytes(),
             known.map(|known| known.birth.0.to_be_bytes().to_vec()).unwrap_or_default(),
             known.map_or(0, |known| known.term.0).to_string().into_bytes(),
+            u8::from(outgrow).to_string().into_bytes(),
         ];
         let reply = self.call(Op::Open, &self.scripts.open, &arguments, self.settings.patience).await?;
         self.opened(&reply)
+    }
+}
+
+#[async_trait]
+impl LogStore for RedisLog {
+    async fn open(&self, seen: Position, known: Option<Epoch>) -> Result<Head, StoreError> {
+        self.open_at(seen, known, false).await
+    }
+
+    async fn outgrow(&self, seen: Position, known: Epoch) -> Result<Head, StoreError> {
+        self.open_at(seen, Some(known), true).await
     }
 
     async fn append(&self, epoch: Epoch, append: &Append) -> Result<Appended, StoreError> {

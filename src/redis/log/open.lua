@@ -1,5 +1,5 @@
 -- ARGV: birth to be given, `seen`, birth that is given up (or ''), what purges everything, most terms, birth (or '') and
--- term that the caller followed last.
+-- term that the caller followed last, and 1 if a term that this server never heard of is to be taken for lost.
 local replid, role = server()
 if replica(role) then
   return { 'replica' }
@@ -52,6 +52,10 @@ local function next_term()
     return math.max(head.term, tonumber(ARGV[7])) + 1
   end
   return head.term + 1
+end
+
+local function unheard_of()
+  return ARGV[8] == '1' and ARGV[6] == head.birth and tonumber(ARGV[7]) > head.term
 end
 
 local function begin_term(term)
@@ -107,7 +111,7 @@ local event = 'kept'
 if not sound() then
   event = 'born'
   be_born()
-elseif replid ~= 'unknown' and replid ~= head.replid then
+elseif (replid ~= 'unknown' and replid ~= head.replid) or unheard_of() then
   -- A log of so many terms gives way to a new one, as the list of their ends has to stay short.
   local term = next_term()
   if term <= most_terms then

@@ -247,3 +247,17 @@ async fn intents_outlive_the_log() {
     assert_eq!(due.len(), 1);
     assert_eq!((&due[0].purges[..], due[0].last), (&[Purge::everything()][..], true));
 }
+
+#[tokio::test]
+async fn a_term_that_the_server_never_heard_of_is_outgrown_when_it_is_taken_for_lost() {
+    let (_server, log, epoch) = furnished().await;
+    let known = Epoch { term: Term(4), ..epoch };
+    let head = log.open(Position::START, Some(known)).await.unwrap();
+    assert_eq!(head.epoch(), epoch, "it may be the primary of before, which gives way soon");
+    let head = log.outgrow(Position::START, known).await.unwrap();
+    assert_eq!((head.birth, head.term, head.ends.len()), (epoch.birth, Term(5), 4));
+    assert!(head.ends.windows(2).all(|ends| ends[0] <= ends[1]));
+    moved(&log, epoch, "the term is over").await;
+    // Another node that knew of it finds that done.
+    assert_eq!(log.outgrow(Position::START, known).await.unwrap().epoch(), head.epoch());
+}

@@ -151,6 +151,35 @@ impl Server {
         result
     }
 
+    async fn open_at(&self, seen: Position, known: Option<Epoch>, outgrow: bool) -> Result<Head, StoreError> {
+        self.call(|inner, _| {
+            if inner.primary.head.is_none() {
+                inner.births += 1;
+                let head = Head {
+                    birth: Birth(inner.births),
+                    term: Term(1),
+                    ends: Vec::new(),
+                    last: seen,
+                    all: [Position::START; 2],
+                };
+                inner.primary = Data { head: Some(head), history: inner.history, ..Data::default() };
+            }
+            let history = inner.history;
+            let data = &mut inner.primary;
+            let head = data.head.as_mut().expect("made above");
+            let known = known.filter(|known| known.birth == head.birth).map_or(0, |known| known.term.0);
+            if data.history != history || outgrow && known > head.term.0 {
+                data.history = history;
+                let term = head.term.0.max(known) + 1;
+                head.ends.resize(term as usize - 1, head.last);
+                head.term = Term(term);
+                head.last = head.last.max(seen);
+            }
+            Ok(head.clone())
+        })
+        .await
+    }
+
     async fn pass(&self) -> Result<(), StoreError> {
         let (cut, lossy) = {
             let inner = self.lock();
@@ -184,32 +213,11 @@ impl Inner {
 #[async_trait]
 impl LogStore for Server {
     async fn open(&self, seen: Position, known: Option<Epoch>) -> Result<Head, StoreError> {
-        self.call(|inner, _| {
-            if inner.primary.head.is_none() {
-                inner.births += 1;
-                let head = Head {
-                    birth: Birth(inner.births),
-                    term: Term(1),
-                    ends: Vec::new(),
-                    last: seen,
-                    all: [Position::START; 2],
-                };
-                inner.primary = Data { head: Some(head), history: inner.history, ..Data::default() };
-            }
-            let history = inner.history;
-            let data = &mut inner.primary;
-            let head = data.head.as_mut().expect("made above");
-            if data.history != history {
-                data.history = history;
-                let known = known.filter(|known| known.birth == head.birth).map_or(0, |known| known.term.0);
-                let term = head.term.0.max(known) + 1;
-                head.ends.resize(term as usize - 1, head.last);
-                head.term = Term(term);
-                head.last = head.last.max(seen);
-            }
-            Ok(head.clone())
-        })
-        .await
+        self.open_at(seen, known, false).await
+    }
+
+    async fn outgrow(&self, seen: Position, known: Epoch) -> Result<Head, StoreError> {
+        self.open_at(seen, Some(known), true).await
     }
 
     async fn append(&self, epoch: Epoch, append: &Append) -> Result<Appended, StoreError> {
