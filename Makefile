@@ -23,10 +23,10 @@ lint: tools-lint ## formatting, lints and documentation, warnings refused
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
-bench: tools-bench ## micro-benchmarks, then wrk on a hit in memory
+bench: tools-bench ## micro-benchmarks, then Larder beside its peers under load
 	$(CARGO) bench --locked
 	$(CARGO) build --locked --release
-	benches/wrk.sh target/release/larder
+	python3 benches/peers/compare.py target/release/larder
 
 soak: tools-build ## SEEDS=100000 interleavings of the simulator
 	LARDER_SEEDS=0..$(SEEDS) $(CARGO) test --locked --release --test simulator -- --nocapture
@@ -43,4 +43,5 @@ tools-test: tools-build
 	@scripts/need python3=python3 redis-server=redis-server redis-cli=redis-tools
 
 tools-bench: tools-build
-	@scripts/need wrk=wrk python3=python3 curl=curl redis-server=redis-server nginx=nginx-light memcached=memcached
+	@scripts/need wrk=wrk python3=python3 taskset=util-linux redis-server=redis-server \
+		nginx=nginx-core memcached=memcached haproxy=haproxy varnishd=varnish

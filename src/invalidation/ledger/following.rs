@@ -72,8 +72,10 @@ impl Ledger {
     /// What a fence of another node means here. Its entry is then judged as any other.
     ///
     /// A fence of an earlier term counts as at most the end of that term, as what came later may have been lost. While a
-    /// purge of this node is not in the log, no other node's fence covers it, however late. And no fence in here is beyond the
-    /// last stamp, so that whatever is applied later is later than all of them.
+    /// purge of this node is not in the log, no other node's fence covers it, however late. No fence in here is beyond the last
+    /// stamp, so that whatever is applied later is later than all of them. And none is before the stamp at which this node began
+    /// to follow the log: the log itself proves it, even where nothing was ever appended to it, and all that the log tells of is
+    /// applied with later stamps.
     pub fn localize(&self, fence: SharedFence) -> Localized {
         let following = self.lock();
         let Some(log) = &following.log else { return Localized::Unproven };
@@ -82,7 +84,7 @@ impl Ledger {
         }
         let position = log.end_of(fence.epoch.term).map_or(fence.position, |end| fence.position.min(end));
         let stamp = position.as_u64();
-        let stamp = stamp.min(self.stamp.load(Ordering::Relaxed));
+        let stamp = stamp.min(self.stamp.load(Ordering::Relaxed)).max(self.proven.load(Ordering::Relaxed));
         Localized::Fence(Fence::from_stamp(match following.outstanding {
             0 => stamp,
             first => stamp.min(first - 1),
@@ -312,6 +314,24 @@ mod tests {
         check(&ledger, fence(1, 1, 199), "other", Verdict::Live);
         check(&ledger, fence(2, 1, 300), "other", Verdict::Unproven);
         check(&ledger, fence(1, 2, 300), "other", Verdict::Unproven);
+    }
+
+    #[test]
+    fn a_log_in_which_nothing_stands_yet_proves_what_was_stored_beside_it() {
+        let ledger = following(0);
+        let stored = ledger.shared_fence().unwrap();
+        assert_eq!(stored, fence(1, 1, 0));
+        check(&ledger, stored, "t", Verdict::Live);
+        ledger.apply_purges(at(1), [purge("t")]);
+        check(&ledger, stored, "t", Verdict::Dead);
+        check(&ledger, stored, "other", Verdict::Live);
+        // Another log that is as empty, while a purge of this node is missing in it.
+        let missing = ledger.fence();
+        ledger.follow(epoch(2, 1), &[], Some(at(missing.stamp())));
+        ledger.load(at(0), [Position::START; 2], [&[], &[]]);
+        check(&ledger, fence(2, 1, 0), "t", Verdict::Dead);
+        ledger.appended();
+        check(&ledger, fence(2, 1, 0), "other", Verdict::Live);
     }
 
     #[test]
