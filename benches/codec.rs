@@ -1,5 +1,7 @@
 //! What it costs to write and read the form in which entries stand in Redis, beside a bare copy of as many bytes.
 
+#![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
+
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};

@@ -106,10 +106,8 @@ impl Exchange {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let (outcome, bytes) = (self.outcome, session.body_bytes_sent() as u64);
         let elapsed = self.watch.elapsed();
-        let tier = self.status.hit.then(|| match self.status.detail {
-            Some("redis") => Tier::Redis,
-            _ => Tier::Memory,
-        });
+        let tier = if self.status.detail == Some("redis") { Tier::Redis } else { Tier::Memory };
+        let tier = self.status.hit.then_some(tier);
         let finished = Finished { outcome, tier, forward: self.status.fwd, status, bytes, elapsed };
         self.edge.means(route).metrics.record(&finished);
         let log = self.edge.access();

@@ -283,7 +283,7 @@ async fn what_is_too_large_is_left_out() {
         KeyHash::of(b"seed").as_bytes().iter().cycle().zip(&mut bytes).enumerate().for_each(
             |(at, (seed, byte))| {
                 *byte =
-                    b'!' + ((at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as u8 % 90 ^ (seed & 1);
+                    (b'!' + ((at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as u8 % 90) ^ (seed & 1);
             },
         );
         String::from_utf8(bytes).unwrap()

@@ -251,6 +251,7 @@ impl Fleet {
         Arc::new(Node { id, engine, ledger, log, tasks })
     }
 
+    #[expect(clippy::print_stdout, reason = "the story of a world, for whoever looks into one")]
     fn say(&self, what: impl FnOnce() -> String) {
         if self.trace {
             println!("{:>8} {}", self.clock.now().as_millis() - 1_700_000_000_000, what());
