@@ -22,6 +22,7 @@ pub(crate) use process::{Process, command};
 pub(crate) use redis::{Cluster, Data, RedisBuilder, RedisServer, Replication, free_port};
 pub(crate) use tap::{Flow, Tap};
 pub(crate) use tls::Authority;
+pub(crate) use wire::{Framing, Wire};
 
 use std::time::Duration;
 use tokio::task::JoinHandle;

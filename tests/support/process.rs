@@ -5,6 +5,7 @@ use super::larder::LarderBuilder;
 use super::within;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Output, Stdio};
@@ -13,8 +14,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-/// The binary under test.
-const BINARY: &str = env!("CARGO_BIN_EXE_larder");
+/// The binary under test: the one that was built with the tests, unless `LARDER_BINARY` names another.
+fn binary() -> OsString {
+    std::env::var_os("LARDER_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_larder").into())
+}
 
 /// A running `larder run`. Dropping it kills it.
 pub(crate) struct Process {
@@ -31,7 +34,7 @@ impl Process {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("proxy.yaml");
         std::fs::write(&file, builder.yaml()).expect("a writable folder");
-        let mut child = Command::new(BINARY)
+        let mut child = Command::new(binary())
             .args(["run", "-c"])
             .arg(&file)
             .env("LARDER_LOG", "info")
@@ -80,6 +83,11 @@ impl Process {
     /// How many lines of the log have all of `words`.
     pub(crate) fn lines_with(&self, words: &[&str]) -> usize {
         self.log.borrow().iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    /// What it logged so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.log.borrow().clone()
     }
 
     /// A GET, not sent yet.
@@ -157,6 +165,6 @@ impl Drop for Process {
 
 /// Runs a verb to its end.
 pub(crate) async fn command(arguments: &[&str]) -> Output {
-    let output = Command::new(BINARY).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).output();
+    let output = Command::new(binary()).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).output();
     within("the command ends", output).await.expect("the binary was built with the tests")
 }

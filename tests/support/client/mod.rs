@@ -25,7 +25,6 @@ pub(crate) struct Response {
 pub(crate) struct Broken {
     pub(crate) head: Option<Head>,
     pub(crate) body: Bytes,
-    #[expect(dead_code, reason = "read where a test prints what went wrong")]
     pub(crate) error: std::io::Error,
 }
 

@@ -32,6 +32,11 @@ pub(crate) fn request_at(address: SocketAddr, method: &str, target: &str) -> Req
 }
 
 impl Request {
+    /// Method and target.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.method, self.target)
+    }
+
     /// Names another host.
     pub(crate) fn host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
@@ -63,7 +68,7 @@ impl Request {
 
     /// Sends it on a connection of its own; the reply has to come whole.
     pub(crate) async fn send(self) -> Response {
-        let name = format!("{} {}", self.method, self.target);
+        let name = self.name();
         self.try_send().await.unwrap_or_else(|broken| panic!("{name}: {broken:#?}"))
     }
 
@@ -76,7 +81,7 @@ impl Request {
 
     /// Sends it on a connection that stays open.
     pub(crate) async fn send_on(self, connection: &mut Connection) -> Response {
-        let name = format!("{} {}", self.method, self.target);
+        let name = self.name();
         self.try_send_on(connection).await.unwrap_or_else(|broken| panic!("{name}: {broken:#?}"))
     }
 

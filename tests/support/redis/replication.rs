@@ -71,6 +71,21 @@ impl Replication {
         next
     }
 
+    /// Waits until one of the servers is the primary, the sentinels name it, and the other one follows it.
+    pub(crate) async fn follows(&self) {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let primary = self.primary().await;
+            let up = self.servers[1 - primary].info("replication", "master_link_status").await;
+            let role = self.servers[primary].info("replication", "role").await;
+            if (role.as_deref(), up.as_deref()) == (Some("master"), Some("up")) {
+                return;
+            }
+            assert!(Instant::now() < end, "no server follows the other: {role:?}, {up:?}");
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
     /// Waits until this server is the primary and the sentinels name it.
     pub(crate) async fn becomes(&self, primary: usize) {
         self.servers[primary].says("ROLE", "master").await;
