@@ -173,15 +173,16 @@ impl Ledger {
     /// Takes over the log's table, whole: as it stood when the log had handed out `position`, or later. `all`: when
     /// everything was last invalidated, hard and soft. From here on the log is applied record by record.
     ///
-    /// What this node has not applied counts as invalidated just now. In one step, since an entry that is found live between
-    /// two parts would be taken for live up to the stamp that the first part was given.
+    /// What this node has not applied counts as later than all that it has. In one step, since an entry that is found live
+    /// between two parts would be taken for live up to the stamp that the first part was given.
     pub fn load(&self, position: Position, all: [Position; 2], tables: [&[Position]; 2]) {
         let mut following = self.lock();
         let applied = self.applied();
         let latest =
             tables.iter().flat_map(|table| table.iter()).chain(&all).max().copied().unwrap_or_default();
-        let stamp = position.max(latest).as_u64().max(self.next_stamp());
-        let stamp_of = |of: Position| if of > applied { stamp } else { of.as_u64() };
+        let next = self.next_stamp();
+        let stamp = position.max(latest).as_u64().max(next);
+        let stamp_of = |of: Position| if of > applied { of.as_u64().max(next) } else { of.as_u64() };
         for (side, (table, all)) in [&self.hard, &self.soft].into_iter().zip(tables.into_iter().zip(all)) {
             let written = (0..).zip(table).filter(|(_, position)| **position > Position::START);
             written.for_each(|(slot, position)| side.table.raise_slot(slot, stamp_of(*position)));
@@ -449,10 +450,10 @@ mod tests {
         assert_eq!(ledger.judge(stored, &tagged("t")), Verdict::Dead);
         assert_eq!(ledger.judge(stored, &tagged("other")), Verdict::Live);
         check(&ledger, fence(1, 1, 249), "t", Verdict::Dead);
-        check(&ledger, fence(1, 1, 260), "t", Verdict::Live);
+        check(&ledger, fence(1, 1, 250), "t", Verdict::Live);
         ledger.load(at(300), [at(280), Position::START], [&[], &[]]);
         check(&ledger, fence(1, 1, 279), "other", Verdict::Dead);
-        check(&ledger, fence(1, 1, 300), "other", Verdict::Live);
+        check(&ledger, fence(1, 1, 280), "other", Verdict::Live);
     }
 
     #[test]
