@@ -15,10 +15,12 @@ pub(crate) struct Larder {
 }
 
 /// A configuration in the making.
+#[derive(Clone)]
 pub(crate) struct LarderBuilder {
     listen: String,
     admin: String,
     origin: String,
+    redis: String,
     rules: String,
 }
 
@@ -115,8 +117,21 @@ impl LarderBuilder {
             listen: "listen: [{ address: \"127.0.0.1:0\" }]".to_owned(),
             admin: "admin: { address: \"127.0.0.1:0\" }".to_owned(),
             origin: origin.to_owned(),
+            redis: String::new(),
             rules: String::new(),
         }
+    }
+
+    /// Shares the Redis at `url` with others. It is waited for as long as Larder ever may, so that a busy machine is not
+    /// taken for a fault.
+    pub(crate) fn redis(self, url: &str) -> Self {
+        self.redis_with(url, "timeout: 5s")
+    }
+
+    /// Shares the Redis at `url` with others, by these fields.
+    pub(crate) fn redis_with(mut self, url: &str, fields: impl Display) -> Self {
+        self.redis = format!("redis: {{ url: \"{url}\", {fields} }}");
+        self
     }
 
     /// What follows the listeners and the origin: routes, defaults, sizes. Indentation that all lines share is removed.
@@ -140,8 +155,8 @@ impl LarderBuilder {
     /// The YAML text.
     pub(crate) fn yaml(&self) -> String {
         // Two runtimes, so that flights cross from one to the other also where there is one core.
-        let Self { listen, admin, origin, rules } = self;
-        format!("threads: 2\n{listen}\n{admin}\n{origin}\n{rules}\n")
+        let Self { listen, admin, origin, redis, rules } = self;
+        format!("threads: 2\n{listen}\n{admin}\n{origin}\n{redis}\n{rules}\n")
     }
 
     /// Starts it in this process.

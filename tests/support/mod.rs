@@ -16,7 +16,7 @@ mod wire;
 
 pub(crate) use client::{Broken, Connection, H2Client, Request, Response, request_at};
 pub(crate) use gate::Gate;
-pub(crate) use larder::Larder;
+pub(crate) use larder::{Larder, LarderBuilder};
 pub(crate) use origin::{Document, H2Origin, Origin, Reply, Seen, feed};
 pub(crate) use process::{Process, command};
 pub(crate) use redis::{Cluster, Data, RedisBuilder, RedisServer, Replication, free_port};

@@ -19,12 +19,7 @@ for i = 13, #ARGV, 2 do
   end
 end
 
-local at = { now(), 0 }
-for _, known in ipairs({ head.last, position(ARGV[3]) }) do
-  if not later(at, known) then
-    at = following(known)
-  end
-end
+local at = next_after(head.last, position(ARGV[3]))
 if at[1] >= MILLISECONDS then
   return { 'spent' }
 end

@@ -47,6 +47,17 @@ local function now()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
+-- By the clock, and beyond all that are known.
+local function next_after(...)
+  local at = { now(), 0 }
+  for _, known in ipairs({ ... }) do
+    if not later(at, known) then
+      at = following(known)
+    end
+  end
+  return at
+end
+
 -- What a command says; false also where the key holds something of another type, which is as good as nothing.
 local function ask(...)
   local reply = redis.pcall(...)

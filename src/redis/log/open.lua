@@ -90,13 +90,15 @@ local function surviving_intents()
   return kept
 end
 
+-- It begins where its first record would stand, not where nobody has seen anything yet: fences are compared with what a node
+-- applied before it followed this log, and until the first purge they all stand at its beginning.
 local function be_born()
   local birth = ARGV[1]
   local intents = surviving_intents()
   redis.call('DEL', HEAD, STREAM, TABLES[1], TABLES[2], INTENTS, DUE, OWNED)
   redis.call(
     'HSET', HEAD, 'layout', LAYOUT, 'birth', birth, 'term', 1, 'replid', replid, 'ends', '',
-    'last', text(seen), 'tip', START, 'all_hard', START, 'all_soft', START
+    'last', text(next_after(seen)), 'tip', START, 'all_hard', START, 'all_soft', START
   )
   redis.call('HSET', INTENTS, BIRTH, birth)
   redis.call('ZADD', DUE, '+inf', BIRTH .. birth)

@@ -57,7 +57,7 @@ async fn each_lost_part_gives_birth_to_another_log() {
 
             let head = log.open(Position::from_u64(1 << 60), Some(epoch)).await.unwrap();
             assert!(head.birth != epoch.birth && head.term == Term(1) && head.ends.is_empty(), "{part}");
-            assert_eq!(head.last, Position::from_u64(1 << 60));
+            assert!(head.last > Position::from_u64(1 << 60));
             assert_eq!(log.open(Position::START, None).await.as_ref(), Ok(&head), "{part}: it stays");
             assert_eq!(read(&log, head.epoch(), Position::START).await, [], "{part}");
             let position = append_all(&log, head.epoch(), 20..21).await;
@@ -184,7 +184,7 @@ async fn an_empty_server_is_another_log_and_one_with_its_data_another_term() {
     moved(&log, second.epoch(), "empty").await;
     let third = log.open(position, Some(second.epoch())).await.unwrap();
     assert_ne!(third.birth, first.birth);
-    assert_eq!((third.term, third.last), (Term(1), position));
+    assert!(third.term == Term(1) && third.last > position);
 }
 
 #[tokio::test]

@@ -152,14 +152,14 @@ impl Server {
     }
 
     async fn open_at(&self, seen: Position, known: Option<Epoch>, outgrow: bool) -> Result<Head, StoreError> {
-        self.call(|inner, _| {
+        self.call(|inner, now| {
             if inner.primary.head.is_none() {
                 inner.births += 1;
                 let head = Head {
                     birth: Birth(inner.births),
                     term: Term(1),
                     ends: Vec::new(),
-                    last: seen,
+                    last: inner.next(seen, seen, now),
                     all: [Position::START; 2],
                 };
                 inner.primary = Data { head: Some(head), history: inner.history, ..Data::default() };
