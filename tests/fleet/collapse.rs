@@ -1,6 +1,6 @@
 //! A cold key costs the origin one request, among all nodes, and nobody waits for a node that died.
 
-use crate::harness::{filling, nodes, start};
+use crate::harness::{At, nodes, start};
 use crate::support::{Gate, Larder, Origin, Process, RedisServer, Reply, all, pattern};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ async fn ninety_clients_of_three_nodes_cost_the_origin_one_request() {
     let clients = |larder: &Larder| (0..CLIENTS).map(|_| tokio::spawn(larder.get("/cold").send())).collect();
     let clients: Vec<Vec<_>> = fleet.iter().map(clients).collect();
     for larder in &fleet {
-        filling(|| larder.admin("GET", "/stats"), 1).await;
+        At::from(larder).filling(1).await;
     }
     gate.reached().await;
     let opened = Instant::now();
@@ -54,7 +54,7 @@ async fn a_reply_that_is_not_to_be_stored_releases_all_nodes_at_once() {
         .flat_map(|larder| (0..CLIENTS).map(|_| tokio::spawn(larder.get("/x").begin())))
         .collect();
     for larder in &fleet {
-        filling(|| larder.admin("GET", "/stats"), 1).await;
+        At::from(larder).filling(1).await;
     }
     head.reached().await;
     assert_eq!(origin.count("/x"), 1);
@@ -86,7 +86,7 @@ async fn a_holder_that_is_killed_is_followed_by_another_node() {
     let clients: Vec<_> =
         fleet.iter().flat_map(|larder| (0..CLIENTS).map(|_| tokio::spawn(larder.get("/x").send()))).collect();
     for larder in &fleet {
-        filling(|| larder.admin("GET", "/stats"), 1).await;
+        At::from(larder).filling(1).await;
     }
     assert_eq!(origin.count("/x"), 1);
     let killed = Instant::now();

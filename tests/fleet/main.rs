@@ -13,4 +13,8 @@
 mod support;
 
 mod collapse;
+mod faults;
 mod harness;
+mod invalidation;
+mod tiers;
+mod trickle;

@@ -3,7 +3,7 @@
 use super::redis::free_port;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -37,7 +37,8 @@ pub(crate) struct Tap {
 }
 
 struct Shared {
-    server: SocketAddr,
+    /// Where new connections lead.
+    server: AtomicU16,
     up: watch::Sender<Flow>,
     down: watch::Sender<Flow>,
     /// Cancelled when the connections of now are cut.
@@ -57,7 +58,7 @@ impl Tap {
         };
         let (listener, server) = listener;
         let shared = Arc::new(Shared {
-            server: SocketAddr::from((Ipv4Addr::LOCALHOST, server)),
+            server: AtomicU16::new(server),
             up: watch::Sender::new(Flow::Pass),
             down: watch::Sender::new(Flow::Pass),
             cut: watch::Sender::new(CancellationToken::new()),
@@ -91,6 +92,11 @@ impl Tap {
     pub(crate) fn both(&self, flow: Flow) {
         self.up(flow);
         self.down(flow);
+    }
+
+    /// New connections lead to another port of this machine.
+    pub(crate) fn lead_to(&self, port: u16) {
+        self.shared.server.store(port, Ordering::SeqCst);
     }
 
     /// Ends all connections; new ones are welcome.
@@ -149,7 +155,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 /// Carries both directions of a connection until either ends.
 async fn carry(client: TcpStream, shared: &Shared) {
-    let Ok(server) = TcpStream::connect(shared.server).await else { return };
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, shared.server.load(Ordering::SeqCst)));
+    let Ok(server) = TcpStream::connect(server).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
