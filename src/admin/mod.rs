@@ -28,4 +28,4 @@ mod token;
 pub use control::{Control, Degraded, Readiness, Reloaded};
 pub(crate) use listener::{Serve, serve};
 pub use serve::Admin;
-pub use stats::{InvalidationFigures, MemoryFigures, OriginFigures, RouteFigures, Stats};
+pub use stats::{InvalidationFigures, LogFigures, MemoryFigures, OriginFigures, RouteFigures, Stats};

@@ -1,5 +1,6 @@
 //! The figures of `/stats`.
 
+use crate::fleet::FleetStats;
 use crate::invalidation::Position;
 use crate::observe::{Metrics, OriginMetrics, RouteMetrics, Totals};
 use serde::Serialize;
@@ -27,6 +28,8 @@ pub struct Stats {
     pub memory: MemoryFigures,
     /// Invalidations.
     pub invalidations: InvalidationFigures,
+    /// The log of invalidations that nodes share, where there is one.
+    pub log: Option<LogFigures>,
     /// Every route, by name.
     pub routes: Vec<RouteFigures>,
     /// Every origin, by name.
@@ -57,6 +60,26 @@ pub struct InvalidationFigures {
     pub exact_bytes: u64,
     /// Bytes of the table behind them.
     pub table_bytes: u64,
+}
+
+/// Figures of a node's place in the shared log.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct LogFigures {
+    /// The node cannot tell what others invalidate.
+    pub blind: bool,
+    /// Milliseconds since all that stood in it was known to be applied; absent before that was ever so.
+    pub lag_ms: Option<u64>,
+    /// Purges that wait to be appended.
+    pub queued: u64,
+    /// Nodes that live, this one too, as far as it knows.
+    pub nodes: u64,
+}
+
+impl From<FleetStats> for LogFigures {
+    fn from(FleetStats { blind, lag, queued, nodes }: FleetStats) -> Self {
+        let lag_ms = lag.and_then(|lag| u64::try_from(lag.as_millis()).ok());
+        Self { blind, lag_ms, queued: queued as u64, nodes: nodes as u64 }
+    }
 }
 
 /// Figures of one route.
@@ -116,6 +139,7 @@ impl Stats {
                 exact_bytes: readings.ledger.exact_bytes as u64,
                 table_bytes: readings.ledger.table_bytes as u64,
             },
+            log: readings.fleet.map(LogFigures::from),
             routes: metrics.routes().iter().map(|route| RouteFigures::of(route)).collect(),
             origins: metrics.origins().iter().map(|origin| OriginFigures::of(origin)).collect(),
         }

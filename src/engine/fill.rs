@@ -383,7 +383,12 @@ impl Fill {
                 Ok(Ok(Some(piece))) => {
                     length += piece.len() as u64;
                     let fits = self.engine.memory.takes(length) && buffered.grow(piece.len() as u64);
-                    self.flight().push(piece);
+                    // Whoever has all of it may rely on its being stored, be it in a tier that takes its time.
+                    if fits && arrival.length == Some(length) {
+                        self.flight().push_last(piece);
+                    } else {
+                        self.flight().push(piece);
+                    }
                     if !fits {
                         drop(buffered);
                         return self.outgrow(body).await;

@@ -81,6 +81,8 @@ struct State {
     fence: Option<Fence>,
     landing: Option<Landing>,
     pieces: VecDeque<Bytes>,
+    /// The last piece, until the reply ends: nobody has all of it before it is stored.
+    last: Option<Bytes>,
     /// Number of the first piece kept.
     first: usize,
     kept: usize,
@@ -102,6 +104,17 @@ enum End {
 impl State {
     fn end_piece(&self) -> usize {
         self.first + self.pieces.len()
+    }
+
+    fn add(&mut self, piece: Bytes) {
+        self.kept += piece.len();
+        self.pieces.push_back(piece);
+    }
+
+    fn release_last(&mut self) {
+        if let Some(last) = self.last.take() {
+            self.add(last);
+        }
     }
 
     fn drop_consumed(&mut self) {
@@ -162,10 +175,17 @@ impl Flight {
     /// Adds a piece that everybody can read at leisure.
     pub(super) fn push(&self, piece: Bytes) {
         let mut state = self.lock();
-        state.kept += piece.len();
-        state.pieces.push_back(piece);
+        state.release_last();
+        state.add(piece);
         drop(state);
         self.arrived.notify_waiters();
+    }
+
+    /// Adds the last piece, which readers get when the reply ends.
+    pub(super) fn push_last(&self, piece: Bytes) {
+        let mut state = self.lock();
+        debug_assert!(state.last.is_none(), "there is one last piece");
+        state.last = Some(piece);
     }
 
     /// From here on only a window is kept: nobody can join any more, and pushes have to wait for
@@ -214,6 +234,7 @@ impl Flight {
     /// Ends the reply.
     pub(super) fn end(&self, whole: bool) {
         let mut state = self.lock();
+        state.release_last();
         state.end.get_or_insert(if whole { End::Whole } else { End::Broken });
         drop(state);
         self.arrived.notify_waiters();
@@ -221,11 +242,15 @@ impl Flight {
 
     /// The whole body in one allocation, for storing. Readers go on with parts of it, so that it is held once.
     pub(super) fn gathered(&self) -> Bytes {
-        let pieces: Vec<Bytes> = self.lock().pieces.iter().cloned().collect();
+        let pieces: Vec<Bytes> = {
+            let state = self.lock();
+            state.pieces.iter().chain(&state.last).cloned().collect()
+        };
         let body = gather(&pieces);
         let mut state = self.lock();
+        let State { pieces, last, .. } = &mut *state;
         let mut start = 0;
-        for piece in &mut state.pieces {
+        for piece in pieces.iter_mut().chain(last) {
             let end = start + piece.len();
             *piece = body.slice(start..end);
             start = end;

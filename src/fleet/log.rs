@@ -54,8 +54,8 @@ pub struct FleetStats {
     /// The log cannot be followed, for longer than freshness may last without it; or what it invalidated before is not known
     /// yet.
     pub blind: bool,
-    /// How long ago the log was last followed.
-    pub lag: Duration,
+    /// How long ago the log was last followed; `None`: never.
+    pub lag: Option<Duration>,
     /// Purges that wait to be appended.
     pub queued: usize,
     /// Nodes that live, this one too, as far as it knows.
@@ -146,9 +146,11 @@ impl SharedLog {
 
     /// Figures for metrics and `/readyz`.
     pub fn stats(&self) -> FleetStats {
-        let lag = self.clock.now().since(self.ledger.followed_at());
+        let followed = Some(self.ledger.followed_at()).filter(|at| *at > Timestamp::ZERO);
+        let lag = followed.map(|at| self.clock.now().since(at));
+        let late = lag.is_none_or(|lag| lag > self.settings.blind_limit);
         FleetStats {
-            blind: lag > self.settings.blind_limit || self.ledger.shared_fence().is_none(),
+            blind: late || self.ledger.shared_fence().is_none(),
             lag,
             queued: self.lock().queue.len(),
             nodes: self.beats.borrow().peers.len(),

@@ -34,7 +34,9 @@ impl Readings {
         sheet.gauge(Family::FillsInFlight, &[], *fills_in_flight as f64);
         if let Some(FleetStats { blind, lag, queued, nodes }) = fleet {
             sheet.gauge(Family::LogBlind, &[], f64::from(u8::from(*blind)));
-            sheet.gauge(Family::LogLag, &[], lag.as_secs_f64());
+            if let Some(lag) = lag {
+                sheet.gauge(Family::LogLag, &[], lag.as_secs_f64());
+            }
             sheet.gauge(Family::LogQueued, &[], *queued as f64);
             sheet.gauge(Family::LogNodes, &[], *nodes as f64);
         }

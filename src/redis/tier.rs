@@ -38,6 +38,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// How often Redis is asked for nothing while the breaker is not closed. It has pauses of its own, of a quarter of a second and
+/// more.
+const PROBE: Duration = Duration::from_millis(250);
+
 /// The tier that the nodes share.
 ///
 /// [`RedisTier::run`] has to be running for writes to go behind, leases to be renewed and released, and waiters to be woken at
@@ -109,6 +113,7 @@ impl RedisTier {
                 () = self.writing.write(&self.draining) => (),
                 () = self.leases.keep() => (),
                 () = self.vacancies.listen(&self.asking.link) => (),
+                () = self.probe() => (),
             }
         }
     }
@@ -120,6 +125,20 @@ impl RedisTier {
         self.running.close();
         let _ = tokio::time::timeout(limit, self.running.wait()).await;
         self.writing.lost(Loss::Undrained, self.writing.outgoing.abandon());
+    }
+
+    /// Asks by itself while the breaker is not closed: where all requests are answered from memory nobody else would, and it
+    /// would never be heard that Redis is well again.
+    async fn probe(&self) {
+        loop {
+            tokio::time::sleep(PROBE).await;
+            if !self.asking.is_closed() {
+                let mut get = cmd("GET");
+                get.arg(self.keys.entry(&KeyHash::of(b"probe")));
+                // What comes of it the breaker has heard.
+                let _answer = self.asking.command(Op::Get, self.limit, &get).await;
+            }
+        }
     }
 
     /// One look, through the breaker.

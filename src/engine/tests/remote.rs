@@ -28,6 +28,8 @@ struct Shared {
     vacated: Notify,
     /// Whether it does not answer.
     away: Mutex<bool>,
+    /// What writes wait for, if for anything.
+    gate: Mutex<Option<Arc<Notify>>>,
 }
 
 impl Shelf {
@@ -67,6 +69,10 @@ impl Remote for Shelf {
     }
 
     async fn put(&self, hash: KeyHash, item: RemoteItem, _keep: Duration) {
+        let gate = self.0.gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.notified().await;
+        }
         let bytes = Bytes::from(encode(&item, Compression::Off));
         self.0.items.lock().unwrap().insert(hash, bytes);
     }
@@ -272,6 +278,29 @@ async fn without_the_tier_every_node_asks_for_itself() {
     one.asked().await.reply(200, HOUR, "text");
     other.asked().await.reply(200, HOUR, "text");
     assert_eq!((first.got().await.body(), second.got().await.body()), ("text", "text"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_has_the_last_byte_before_the_tier_has_written_through() {
+    for length in [None, Some("10")] {
+        let fleet = Fleet::new();
+        let gate = Arc::<Notify>::default();
+        *fleet.shelf.0.gate.lock().unwrap() = Some(Arc::clone(&gate));
+        let mut node = fleet.node();
+        let mut client = node.get("/page");
+        let announced = length.map(|length| ("content-length", length));
+        let lines: Vec<_> = HOUR.iter().copied().chain(announced).collect();
+        let giving = node.asked().await.head(200, &lines);
+        giving.piece(b"first");
+        assert_eq!(client.pieces.recv().await.unwrap(), "first", "as it arrives");
+        giving.piece(b" last");
+        drop(giving);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!client.task.is_finished(), "{length:?}");
+        assert_eq!(client.pieces.try_recv().is_ok(), length.is_none(), "{length:?}");
+        gate.notify_one();
+        assert_eq!(client.got().await.body(), "first last");
+    }
 }
 
 #[tokio::test(start_paused = true)]

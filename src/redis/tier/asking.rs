@@ -41,6 +41,11 @@ impl Asking {
         self.breaker.allow(self.now())
     }
 
+    /// Whether Redis is as it should be, as far as is known.
+    pub(super) fn is_closed(&self) -> bool {
+        self.breaker.state() == BreakerState::Closed
+    }
+
     /// Whether Redis is not asked at all.
     pub(super) fn is_open(&self) -> bool {
         self.breaker.state() == BreakerState::Open
