@@ -18,9 +18,10 @@ const BEAT: Duration = Duration::from_secs(1);
 /// A read blocks for no longer than this, and than a quarter of the blind limit.
 const LONGEST_BLOCK: Duration = Duration::from_secs(1);
 
-/// How long after a failure the log is tried again: at first, and at most. Jitter comes on top.
+/// How long after a failure the log is tried again: at first, and at most, so that its return is noticed within a second, with
+/// the pauses of the connection under it. Jitter comes on top.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 
 /// How long a server that knows less of the log than this node is not followed. Whoever knows which server is primary learns
 /// of a change within a second or two.

@@ -2,7 +2,6 @@
 //! and cut off.
 //!
 //! A test prints what it measured; it fails only for what is wrong on any machine.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is how a broken expectation is told")]
 #![expect(clippy::print_stdout, reason = "what was measured belongs to the report of a test")]
 #![expect(
     clippy::print_stderr,

@@ -153,6 +153,8 @@ async fn purges_made_at_several_nodes_while_it_is_away_are_applied_at_its_return
         let other = fleet[(number + 1) % 3];
         assert_eq!(other.edition(path).await, 0, "{path}: nobody told the others yet");
     }
+    // Long enough that nobody tries again with every blink.
+    sleep(FAULT).await;
     redis.restart(Data::Kept).await;
     let back = Instant::now();
     for node in &fleet {
