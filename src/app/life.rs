@@ -89,6 +89,7 @@ impl Life {
                 tracing::warn!("draining took too long; what is under way is cut");
             }
             let _ = timeout(FILLS, node.shared.engine.idle()).await;
+            node.shared.engine.append_repeats().await;
             node.together.finish().await;
         };
         orders.stop.run_until_cancelled(finish).await;

@@ -120,6 +120,7 @@ fn engine(
         ledger: Arc::clone(&together.ledger),
         log: Arc::clone(&together.log),
         settle: settings.settle,
+        write_bound: settings.log.write_bound,
         fetch: Arc::new(MeasuredFetch::new(fetch, Arc::clone(metrics))),
         clock: Arc::clone(clock),
         observer: Arc::clone(metrics) as Arc<_>,

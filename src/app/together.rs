@@ -142,6 +142,12 @@ impl Together {
         if !store.sees_fail_overs() {
             degraded.push("the user of the invalidation log may not use INFO, so a fail-over cannot be noticed; allow `+info`".to_owned());
         }
+        if store.may_be_evicted() {
+            degraded.push(
+                "Redis may evict the invalidation log (maxmemory-policy allkeys-*); use volatile-lru or volatile-ttl, or give the log a Redis of its own"
+                    .to_owned(),
+            );
+        }
         degraded
     }
 }

@@ -198,7 +198,7 @@ impl Engine {
     /// The stored reply instead of an error, if it may be (RFC 5861, 4). Judged again: a purge may have come meanwhile.
     fn stale(&self, asking: &Asking<'_>, entry: &Entry) -> Option<Answer> {
         let now = self.clock.now();
-        if !usable_on_error(&entry.freshness, asking.directives.as_ref(), now)
+        if !usable_on_error(&self.in_sight(entry), asking.directives.as_ref(), now)
             || !self.ledger.judge(entry.fence, &entry.bearings).may_serve()
         {
             return None;

@@ -127,7 +127,7 @@ impl Fill {
         };
         match (reply.status, confirmed) {
             (StatusCode::NOT_MODIFIED, Some(entry)) => {
-                self.confirm(&entry, &reply.headers, fence, times).await
+                self.confirm(&entry, &reply.headers, fence, times, lease.as_deref()).await
             }
             (StatusCode::NOT_MODIFIED, None) => {
                 let unasked = FetchError::Malformed("304 to a request without a condition".to_owned());
@@ -180,7 +180,7 @@ impl Fill {
 
     fn stale_is_better(&self, now: Timestamp) -> bool {
         self.stored.as_ref().is_some_and(|(_, entry)| {
-            usable_on_error(&entry.freshness, None, now)
+            usable_on_error(&self.engine.in_sight(entry), None, now)
                 && self.engine.ledger.judge(entry.fence, &entry.bearings).may_serve()
         })
     }
@@ -201,6 +201,7 @@ impl Fill {
         fresh: &HeaderMap,
         fence: Fence,
         times: Times,
+        lease: Option<&dyn Lease>,
     ) -> &'static str {
         let mut headers = merge_not_modified(&entry.head.to_headers(), fresh);
         let assessed = self.assess(entry.head.status(), &headers, Some(entry.body.len() as u64), times);
@@ -238,7 +239,7 @@ impl Fill {
             self.engine.memory.put_variants(self.primary.hash, &self.primary.bytes, names, keep);
         }
         if self.commit(*hash, &renewed, times.received_at) != PURGED {
-            self.leave(*hash, &renewed, times.received_at).await;
+            self.leave(*hash, &renewed, times.received_at, lease).await;
         }
         let names = self.varies_on.get().cloned().unwrap_or_default();
         self.flight().land(Landing::Confirmed(renewed, names));
@@ -282,7 +283,7 @@ impl Fill {
             storable,
         });
         match &arrival.storable {
-            Ok(_) => self.keep(&arrival, body).await,
+            Ok(_) => self.keep(&arrival, body, lease).await,
             Err(reason) => {
                 // Other nodes have nothing to wait for.
                 drop(lease);
@@ -373,7 +374,12 @@ impl Fill {
     }
 
     /// Receives the body for everybody, and stores it when it is whole.
-    async fn keep(&self, arrival: &Arc<Arrival>, mut body: Box<dyn ReplyBody>) -> &'static str {
+    async fn keep(
+        &self,
+        arrival: &Arc<Arrival>,
+        mut body: Box<dyn ReplyBody>,
+        mut lease: Option<Box<dyn Lease>>,
+    ) -> &'static str {
         self.flight().land(Landing::Shared(Arc::clone(arrival)));
         let deadline = Instant::now() + KEEP_LIMIT;
         let mut buffered = self.engine.buffers.reserve();
@@ -382,6 +388,9 @@ impl Fill {
             match timeout_at(deadline, body.next()).await {
                 Ok(Ok(Some(piece))) => {
                     length += piece.len() as u64;
+                    // Who waits for it elsewhere would wait in vain.
+                    lease =
+                        lease.filter(|_| self.is_for_others(arrival.length.unwrap_or(length).max(length)));
                     let fits = self.engine.memory.takes(length) && buffered.grow(piece.len() as u64);
                     // Whoever has all of it may rely on its being stored, be it in a tier that takes its time.
                     if fits && arrival.length == Some(length) {
@@ -391,6 +400,8 @@ impl Fill {
                     }
                     if !fits {
                         drop(buffered);
+                        // It takes as long as its slowest reader, and brings nothing for other nodes.
+                        drop(lease);
                         return self.outgrow(body).await;
                     }
                 }
@@ -405,7 +416,7 @@ impl Fill {
                 }
             }
         }
-        let stored = self.store(arrival).await;
+        let stored = self.store(arrival, lease.as_deref()).await;
         self.flight().end(true);
         stored
     }
@@ -433,7 +444,7 @@ impl Fill {
         self.flight().end(whole);
     }
 
-    async fn store(&self, arrival: &Arrival) -> &'static str {
+    async fn store(&self, arrival: &Arrival, lease: Option<&dyn Lease>) -> &'static str {
         let Ok(storable) = &arrival.storable else { return "not_stored" };
         let entry = Arc::new(Entry::new(EntryParts {
             key: storable.key.clone(),
@@ -449,7 +460,7 @@ impl Fill {
         let now = self.engine.clock.now();
         let stored = self.commit(hash, &entry, now);
         if stored != PURGED {
-            self.leave(hash, &entry, now).await;
+            self.leave(hash, &entry, now, lease).await;
         }
         stored
     }

@@ -48,8 +48,10 @@ pub use rules::{CacheRule, Collapse, Route, Rules};
 use crate::invalidation::{Ledger, LedgerStats, Log};
 use crate::key::KeyHash;
 use crate::origin::Fetch;
+use crate::semantics::Freshness;
 use crate::store::{Entry, Memory, MemoryStats, Remote};
 use crate::time::{Clock, Timestamp};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -73,6 +75,8 @@ pub struct EngineParts {
     pub log: Arc<dyn Log>,
     /// How long after it each invalidation is repeated, for origins that read from lagging replicas; zero: not.
     pub settle: Duration,
+    /// The longest that a write may go on after it was lost sight of.
+    pub write_bound: Duration,
     /// How origins are asked.
     pub fetch: Arc<dyn Fetch>,
     /// The time.
@@ -116,7 +120,18 @@ pub struct EngineStats {
 impl Engine {
     /// An engine with nothing in it.
     pub fn new(parts: EngineParts) -> Arc<Self> {
-        let EngineParts { memory, remote, max_arriving, ledger, log, settle, fetch, clock, observer } = parts;
+        let EngineParts {
+            memory,
+            remote,
+            max_arriving,
+            ledger,
+            log,
+            settle,
+            write_bound,
+            fetch,
+            clock,
+            observer,
+        } = parts;
         Arc::new(Self {
             memory,
             remote,
@@ -129,7 +144,7 @@ impl Engine {
             memos: memo::Memos::new(),
             buffers: buffers::Buffers::new(max_arriving),
             fills: Arc::new(Semaphore::new(MAX_FILLS)),
-            repeats: purging::Repeats::new(settle),
+            repeats: purging::Repeats::new(settle, write_bound),
             tasks: TaskTracker::new(),
         })
     }
@@ -158,6 +173,17 @@ impl Engine {
         let keep = entry.freshness.keep_for(now, entry.validators.any());
         let keep = rule.memory_ttl.map_or(keep, |limit| keep.min(limit));
         self.memory.put(hash, Arc::clone(entry), keep).as_str()
+    }
+
+    /// How fresh an entry is, if it is so no longer than the log was in sight.
+    fn in_sight<'e>(&self, entry: &'e Entry) -> Cow<'e, Freshness> {
+        let until = self.ledger.in_sight_until(entry.validated_at);
+        if entry.freshness.fresh_until() <= until {
+            return Cow::Borrowed(&entry.freshness);
+        }
+        let mut freshness = entry.freshness.clone();
+        freshness.lifetime = until.since(freshness.born);
+        Cow::Owned(freshness)
     }
 
     /// Waits until no fill is under way. New ones may still start: stop the listeners first.

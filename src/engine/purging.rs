@@ -11,10 +11,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The longest a write may go on at the origin after Larder lost sight of it: a write in doubt is purged at once, and
-/// again when this is over, because the origin may commit it late.
-const WRITE_BOUND: Duration = Duration::from_secs(60);
-
 /// Invalidations waiting to be repeated. Beyond it one that reaches everything takes the place of all of them: too
 /// much rather than too little.
 const MAX_REPEATS: usize = 65_536;
@@ -28,6 +24,9 @@ const SWEEP_BUDGET: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Repeats {
     settle: Duration,
+    /// The longest that a write may go on after Larder lost sight of it: one in doubt is purged at once, and again when this
+    /// is over, because the origin may commit it late.
+    write_bound: Duration,
     waiting: Mutex<HashMap<(Invalidation, Why), Timestamp>>,
     added: Notify,
 }
@@ -43,8 +42,8 @@ enum Why {
 }
 
 impl Repeats {
-    pub(super) fn new(settle: Duration) -> Self {
-        Self { settle, waiting: Mutex::default(), added: Notify::new() }
+    pub(super) fn new(settle: Duration, write_bound: Duration) -> Self {
+        Self { settle, write_bound, waiting: Mutex::default(), added: Notify::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -94,6 +93,7 @@ impl Engine {
         if !self.repeats.settle.is_zero() {
             let due = self.clock.now().plus(self.repeats.settle);
             self.repeats.add(&appending.batch, Why::Settle, due);
+            self.log.repeat(&appending.batch, self.repeats.settle).await;
         }
         self.append(appending).await
     }
@@ -119,9 +119,18 @@ impl Engine {
     pub fn in_doubt(&self, batch: &[Invalidation]) {
         let now = self.clock.now();
         self.repeats.add(batch, Why::Now, now);
-        self.repeats.add(batch, Why::Doubt, now.plus(WRITE_BOUND));
+        self.repeats.add(batch, Why::Doubt, now.plus(self.repeats.write_bound));
         if !self.repeats.settle.is_zero() {
             self.repeats.add(batch, Why::Settle, now.plus(self.repeats.settle));
+        }
+    }
+
+    /// Appends now what was to be repeated later: the process ends, and too early is better than never.
+    pub async fn append_repeats(&self) {
+        let (left, _) = self.repeats.take_due(Timestamp::MAX);
+        if !left.is_empty() {
+            // What the log does not take at once it has queued.
+            let _later = self.append(left.into()).await;
         }
     }
 

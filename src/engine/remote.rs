@@ -58,8 +58,10 @@ impl Fill {
     /// Waits until this fill holds the lease of its key, or until another node brought the reply or could not.
     async fn agree(&mut self, remote: &dyn Remote) -> Consulted {
         let deadline = Instant::now() + PATIENCE;
+        let mut given_up = false;
         loop {
-            let lease = match remote.lease(self.key.hash).await {
+            let asked_for = self.looked_for().hash;
+            let lease = match remote.lease(asked_for).await {
                 Leased::Held(lease) => Some(lease),
                 Leased::Taken => None,
                 Leased::Unavailable => return Consulted::AskOrigin(None),
@@ -67,15 +69,21 @@ impl Fill {
             // Whoever gives up a lease has left its reply before: the look that comes after cannot miss it.
             let vacated = match &lease {
                 Some(_) => Vacated::Expired,
-                None => match timeout_at(deadline, remote.vacated(self.key.hash)).await {
+                None => match timeout_at(deadline, remote.vacated(asked_for)).await {
                     Ok(vacated) => vacated,
                     Err(_) => return Consulted::AskOrigin(None),
                 },
             };
             match (self.look(remote).await, lease, vacated) {
                 (Look::Landed(word), ..) => return Consulted::Landed(word),
+                // It turned out to be the lease of another key: the reply varies.
+                (Look::Nothing, Some(lease), _) if self.looked_for().hash != asked_for => drop(lease),
                 (Look::Nothing, Some(lease), _) => return Consulted::AskOrigin(Some(lease)),
                 (Look::Nothing, None, Vacated::Expired) if Instant::now() < deadline => {}
+                // The holder brought another variant: this one has a lease of its own.
+                (Look::Nothing, None, Vacated::Released) if self.looked_for().hash != asked_for => {}
+                // It may have been purged while it arrived: once more. One that may not be shared is so the second time, too.
+                (Look::Nothing, None, Vacated::Released) if !given_up => given_up = true,
                 // What its holder brought was not to be shared, so there is nothing to wait for.
                 (Look::Nothing | Look::Unavailable, ..) => return Consulted::AskOrigin(None),
             }
@@ -83,7 +91,13 @@ impl Fill {
     }
 
     /// Leaves a reply for the other nodes. Returns when it is there, if that is how the tier writes.
-    pub(super) async fn leave(&self, hash: KeyHash, entry: &Arc<Entry>, now: Timestamp) {
+    pub(super) async fn leave(
+        &self,
+        hash: KeyHash,
+        entry: &Arc<Entry>,
+        now: Timestamp,
+        lease: Option<&dyn Lease>,
+    ) {
         let (Some(remote), Some(fence)) = (self.remote(), self.shared) else { return };
         let usable = entry.freshness.keep_for(now, entry.validators.any());
         let keep = match self.rule().sliding {
@@ -96,22 +110,38 @@ impl Fill {
         }
         if let Some(names) = self.varies_on.get().filter(|names| !names.is_empty()) {
             let marker = RemoteItem::Variants { key: self.primary.bytes.clone(), names: Arc::clone(names) };
-            remote.put(self.primary.hash, marker, keep).await;
+            // No shorter than any node remembers it, so that all of them have the same lease for a variant.
+            let known = keep.max(entry.freshness.keep_for(now, true));
+            remote.put(self.primary.hash, marker, known).await;
         }
         remote.put(hash, RemoteItem::Entry(RemoteEntry::of(entry, fence)), keep).await;
+        if let Some(lease) = lease {
+            lease.brings(self.primary.hash);
+            lease.brings(hash);
+        }
+    }
+
+    /// Whether a body of this length comes to stand where other nodes find it.
+    pub(super) fn is_for_others(&self, length: u64) -> bool {
+        self.remote().is_some_and(|remote| remote.takes(length))
     }
 
     fn remote(&self) -> Option<Arc<dyn Remote>> {
         self.engine.remote.clone().filter(|_| self.rule().remote)
     }
 
+    /// The key of the request, as far as it is known what the origin varies on.
+    fn looked_for(&self) -> StoredKey {
+        match self.varies_on.get() {
+            Some(names) => self.primary.variant(names, self.flight().asked()),
+            None => self.primary.clone(),
+        }
+    }
+
     /// Looks under the key of the request, and under that of its variant where it turns out that there are some.
     async fn look(&mut self, remote: &dyn Remote) -> Look {
         let known = self.varies_on.get().cloned();
-        let key = match &known {
-            Some(names) => self.primary.variant(names, self.flight().asked()),
-            None => self.primary.clone(),
-        };
+        let key = self.looked_for();
         match remote.get(key.hash, &key.bytes).await {
             Looked::Found(RemoteItem::Entry(entry)) => self.take(remote, entry, &key).await,
             Looked::Found(RemoteItem::Variants { names, .. }) if known.is_none() => {
@@ -146,6 +176,8 @@ impl Fill {
     async fn take(&mut self, remote: &dyn Remote, mut found: RemoteEntry, key: &StoredKey) -> Look {
         let engine = Arc::clone(&self.engine);
         let now = engine.clock.now();
+        // The clock of the node that stored it may be ahead.
+        found.validated_at = found.validated_at.min(now);
         let (verdict, fence) = engine.ledger.judge_shared(found.fence, &found.bearings);
         if verdict == Verdict::Dead {
             return Look::Nothing;

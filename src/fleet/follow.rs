@@ -62,6 +62,8 @@ impl SharedLog {
             };
             let lived = self.lock().connected && self.clock.now().since(was) > LONGEST_PAUSE;
             self.lock().connected = false;
+            // Nothing is known of the others any more.
+            self.beats.send_modify(|beats| beats.peers.clear());
             match &interrupted {
                 Interrupted::Store(StoreError::Moved) => self.observer.event("moved"),
                 Interrupted::Gap => self.observer.event("gap"),
@@ -102,8 +104,9 @@ impl SharedLog {
         if self.enter(&head) {
             self.load(&head).await?;
         }
-        if known != Some(epoch) {
+        if self.lock().announced != Some(epoch) {
             self.announce_again(epoch).await?;
+            self.lock().announced = Some(epoch);
         }
         self.lock().connected = true;
         self.queued.notify_one();
@@ -188,7 +191,7 @@ impl SharedLog {
         self.observer.event("appended_again");
         for (_, purges) in std::mem::take(&mut state.missing) {
             let item = Item { number: 0, purges, settle: None, urgent: false, here: true, done: None };
-            state.queue.push(item);
+            self.enqueue(&mut state, item);
         }
         self.queued.notify_one();
     }
@@ -227,26 +230,30 @@ impl SharedLog {
     async fn append_queued(&self, epoch: Epoch) -> Result<Infallible, Interrupted> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let (numbers, asked) = match self.next() {
+            let (numbers, own, asked) = match self.next() {
                 None => {
                     self.queued.notified().await;
                     continue;
                 }
                 Some((numbers, Next::Withdraw(intent))) => {
                     let withdrawn = self.store.withdraw(epoch, intent).await;
-                    (numbers, withdrawn.map(|()| Appended::Swept))
+                    (numbers, None, withdrawn.map(|()| Appended::Swept))
                 }
-                Some((numbers, Next::Append(append))) => (numbers, self.store.append(epoch, &append).await),
+                Some((numbers, Next::Append(append))) => {
+                    (numbers, Some(append.id), self.store.append(epoch, &append).await)
+                }
             };
             match asked {
                 Ok(Appended::At { position, between }) => {
                     pause = FIRST_PAUSE;
-                    self.appended(epoch, &numbers, position, &between);
+                    let own = own.expect("only appends have positions");
+                    self.appended(epoch, &numbers, own, position, &between);
                 }
-                Ok(Appended::Swept) => {
-                    let mut state = self.lock();
-                    drop(state.queue.remove(&numbers));
-                    self.settle_up(&state);
+                Ok(Appended::Swept) => self.taken(&numbers, None),
+                Err(StoreError::Replicas(have)) => {
+                    self.observer.event("too_few_replicas");
+                    tracing::warn!(have, "a purge stands in the log, on fewer replicas than it should");
+                    self.taken(&numbers, own);
                 }
                 Err(StoreError::Moved) => return Err(StoreError::Moved.into()),
                 Err(error) => {

@@ -97,6 +97,8 @@ pub(super) struct State {
     /// What a fail-over may have lost, until it turns up or the log is read to its end.
     pub(super) missing: Vec<(RecordId, Arc<[Purge]>)>,
     pub(super) queue: Queue,
+    /// Where the intents are recorded.
+    pub(super) announced: Option<Epoch>,
     /// Since when the server knows less of the log than this node.
     pub(super) behind_since: Option<Timestamp>,
     /// The log's table has to be loaded.
@@ -171,6 +173,11 @@ impl SharedLog {
         let _late = timeout(self.settings.timeout, self.store.leave(self.node)).await;
     }
 
+    fn connected_to(&self) -> Option<Epoch> {
+        let state = self.lock();
+        state.followed.as_ref().filter(|_| state.connected).map(|(epoch, _)| *epoch)
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -201,10 +208,15 @@ impl SharedLog {
                 }
                 // The servers may have lived side by side for a while: what this one took last the other may not know, and
                 // nodes that followed it have stored what they read before.
-                let lately = Position::at(self.clock.now().minus(SIDE_BY_SIDE));
-                let missing = state.kept.first_beyond(lately);
+                // By the log's clock, which made the positions.
+                let mut from = Position::at(state.seen.time().min(self.clock.now()).minus(SIDE_BY_SIDE));
+                if let Some((of, ends)) = before.filter(|(of, _)| of.birth == epoch.birth) {
+                    from = from.min(diverged(&ends, &head.ends).unwrap_or(from));
+                    tracing::warn!(known = of.term.0, "the log went back behind a term's end");
+                }
+                let missing = state.kept.first_beyond(from);
                 self.ledger.follow(epoch, &head.ends, missing);
-                self.lost(&mut state, lately);
+                self.lost(&mut state, from);
                 state.kept.clear();
             }
         }
@@ -219,14 +231,9 @@ impl SharedLog {
                 tracing::error!(%end, "a fail-over lost more than is remembered: everything is purged");
                 self.observer.event("everything");
                 self.ledger.apply_here([Purge::everything()]);
-                state.queue.push(Item {
-                    number: 0,
-                    purges: Arc::from([Purge::everything()]),
-                    settle: None,
-                    urgent: false,
-                    here: true,
-                    done: None,
-                });
+                let purges = Arc::from([Purge::everything()]);
+                let item = Item { number: 0, purges, settle: None, urgent: false, here: true, done: None };
+                self.enqueue(state, item);
             }
         }
     }
@@ -266,14 +273,24 @@ impl SharedLog {
     }
 
     /// What was appended at `position`, with what came before it.
-    pub(super) fn appended(&self, epoch: Epoch, numbers: &[u64], position: Position, between: &[Record]) {
+    pub(super) fn appended(
+        &self,
+        epoch: Epoch,
+        numbers: &[u64],
+        own: RecordId,
+        position: Position,
+        between: &[Record],
+    ) {
         // What is missing between comes by the tail; it notices a gap itself.
         let whole = self.take(between).is_ok() && self.ledger.applied() >= position;
         let mut state = self.lock();
         state.seen = state.seen.max(position);
         let items = state.queue.remove(numbers);
         if !whole {
-            self.ledger.apply_ahead(position, items.iter().flat_map(|item| item.purges.iter().copied()));
+            let purges: Arc<[Purge]> = items.iter().flat_map(|item| item.purges.iter().copied()).collect();
+            self.ledger.apply_ahead(position, purges.iter().copied());
+            // A fail-over may lose it before the log is read up to there.
+            state.missing.push((own, purges));
         }
         self.settle_up(&state);
         drop(state);
@@ -284,15 +301,42 @@ impl SharedLog {
         }
     }
 
+    /// What stands in the log, but not on as many replicas as it should, or was swept by another node: it applies here. Until
+    /// it is read from the log nobody knows its position; should it be lost, it is appended again.
+    pub(super) fn taken(&self, numbers: &[u64], own: Option<RecordId>) {
+        let mut state = self.lock();
+        let items = state.queue.remove(numbers);
+        let purges: Arc<[Purge]> = items.iter().flat_map(|item| item.purges.iter().copied()).collect();
+        if purges.is_empty() {
+            return self.settle_up(&state);
+        }
+        self.ledger.apply_here(purges.iter().copied());
+        if let Some(own) = own {
+            state.missing.push((own, purges));
+        }
+        self.settle_up(&state);
+    }
+
     /// Queues purges for a sweep, unless that is under way.
     pub(super) fn sweep(&self, settle: Settle, purges: Arc<[Purge]>) {
         let mut state = self.lock();
         if !state.queue.settles(settle) {
             let item =
                 Item { number: 0, purges, settle: Some(settle), urgent: false, here: false, done: None };
-            state.queue.push(item);
+            self.enqueue(&mut state, item);
             self.queued.notify_one();
         }
+    }
+
+    /// Queues an item. Where there are too many, everything is purged in their place, here at once.
+    pub(super) fn enqueue(&self, state: &mut State, item: Item) -> u64 {
+        let (number, widened) = state.queue.push(item);
+        if widened {
+            tracing::error!("too many purges wait to be appended: everything is purged in their place");
+            self.observer.event("everything");
+            self.ledger.apply_here([Purge::everything()]);
+        }
+        number
     }
 
     fn push(&self, appending: Appending) -> Result<(Vec<u64>, oneshot::Receiver<Place>), LogError> {
@@ -314,14 +358,17 @@ impl SharedLog {
         while let Some(part) = parts.next() {
             // Who waits is told when the last part stands there, and until then the intent does.
             let last = parts.peek().is_none();
-            numbers.push(state.queue.push(Item {
-                number: 0,
-                purges: part.into(),
-                settle: settle.filter(|_| last),
-                urgent,
-                here,
-                done: done.take_if(|_| last && !here),
-            }));
+            numbers.push(self.enqueue(
+                &mut state,
+                Item {
+                    number: 0,
+                    purges: part.into(),
+                    settle: settle.filter(|_| last),
+                    urgent,
+                    here,
+                    done: done.take_if(|_| last && !here),
+                },
+            ));
         }
         drop(state);
         self.queued.notify_one();
@@ -340,6 +387,12 @@ impl SharedLog {
             }
         }
     }
+}
+
+/// Up to where two lives of a log agree, by where their terms ended.
+fn diverged(ours: &[Position], theirs: &[Position]) -> Option<Position> {
+    let differing = ours.iter().zip(theirs).find(|(ours, theirs)| ours != theirs);
+    differing.map(|(ours, theirs)| *ours.min(theirs))
 }
 
 fn away() -> LogError {
@@ -368,10 +421,7 @@ impl Log for SharedLog {
     }
 
     async fn intend(&self, batch: &[Invalidation]) -> Option<IntentId> {
-        let epoch = {
-            let state = self.lock();
-            state.followed.as_ref().filter(|_| state.connected)?.0
-        };
+        let epoch = self.connected_to()?;
         let id = IntentId(self.dice.name());
         let purges: Arc<[Purge]> = batch.iter().map(Purge::from).collect();
         let within = self.settings.write_bound;
@@ -393,11 +443,20 @@ impl Log for SharedLog {
         }
     }
 
+    async fn repeat(&self, batch: &[Invalidation], within: Duration) {
+        let Some(epoch) = self.connected_to() else { return };
+        let purges = batch.iter().map(Purge::from).collect();
+        let intent = Intent { id: IntentId(self.dice.name()), node: None, purges, within };
+        if !matches!(timeout(self.settings.timeout, self.store.intend(epoch, &intent)).await, Ok(Ok(()))) {
+            tracing::debug!("a purge that is to be repeated is known to this node alone");
+        }
+    }
+
     fn withdraw(&self, intent: IntentId) {
         self.lock().intents.remove(&intent);
         let settle = Some(Settle::Done(intent));
         let item = Item { number: 0, purges: Arc::from([]), settle, urgent: false, here: false, done: None };
-        self.lock().queue.push(item);
+        self.enqueue(&mut self.lock(), item);
         self.queued.notify_one();
     }
 

@@ -31,15 +31,18 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Puts an item behind all others; returns its number.
-    pub(super) fn push(&mut self, mut item: Item) -> u64 {
+    /// Puts an item behind all others; returns its number, and whether all were too many: then one that purges everything has
+    /// taken their place, which the caller has to apply.
+    pub(super) fn push(&mut self, mut item: Item) -> (u64, bool) {
         self.next += 1;
         item.number = self.next;
         self.items.push_back(item);
-        if self.items.iter().map(|item| item.purges.len().max(1)).sum::<usize>() > MAX_QUEUED {
+        let number = self.next;
+        let widened = self.items.iter().map(|item| item.purges.len().max(1)).sum::<usize>() > MAX_QUEUED;
+        if widened {
             self.widen();
         }
-        self.next
+        (number, widened)
     }
 
     /// As many of the first items as go into one record of `limit` purges; at least one, if there is any.
@@ -87,14 +90,20 @@ impl Queue {
         self.items.len()
     }
 
-    /// Replaces everything by a purge of everything. Those who wait are told when it is appended, as it covers theirs.
+    /// Replaces everything by a purge of everything. Those who wait hear that theirs is appended later.
     fn widen(&mut self) {
-        let here = self.any_here();
         let urgent = self.items.iter().any(|item| item.urgent);
         self.items.clear();
         self.next += 1;
         let purges = Arc::from([Purge::everything()]);
-        self.items.push_back(Item { number: self.next, purges, settle: None, urgent, here, done: None });
+        self.items.push_back(Item {
+            number: self.next,
+            purges,
+            settle: None,
+            urgent,
+            here: true,
+            done: None,
+        });
     }
 }
 
@@ -137,9 +146,9 @@ mod tests {
     #[test]
     fn too_many_become_everything() {
         let mut queue = Queue::default();
-        queue.push(item(MAX_QUEUED, None));
+        assert!(!queue.push(item(MAX_QUEUED, None)).1);
         assert_eq!(queue.len(), 1);
-        queue.push(item(1, None));
+        assert!(queue.push(item(1, None)).1);
         let all: Vec<_> = queue.front(10).map(|item| item.purges.to_vec()).collect();
         assert_eq!(all, [[Purge::everything()]]);
     }
@@ -147,7 +156,7 @@ mod tests {
     #[test]
     fn what_was_appended_goes_and_nothing_else() {
         let mut queue = Queue::default();
-        let numbers: Vec<u64> = (0..4).map(|_| queue.push(item(1, None))).collect();
+        let numbers: Vec<u64> = (0..4).map(|_| queue.push(item(1, None)).0).collect();
         assert_eq!(queue.remove(&numbers[..2]).len(), 2);
         assert_eq!(queue.front(10).map(|item| item.number).collect::<Vec<_>>(), numbers[2..]);
         assert_eq!(queue.remove(&numbers[..2]).len(), 0);

@@ -174,7 +174,7 @@ pub enum StoreError {
     /// The log is kept in a form that this version does not understand. Nothing was done.
     #[error("the log has layout {0}, which this version of Larder does not understand")]
     Layout(u32),
-    /// What was appended is not on as many replicas as it must be.
+    /// What was appended stands there, but not on as many replicas as it should in time.
     #[error("only {0} replicas have it")]
     Replicas(usize),
 }

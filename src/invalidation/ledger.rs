@@ -170,8 +170,13 @@ impl Ledger {
 
     /// Whether an entry may count as fresh, as far as that hangs on following the log.
     pub fn in_sight(&self, validated_at: Timestamp, now: Timestamp) -> bool {
+        now <= self.in_sight_until(validated_at)
+    }
+
+    /// Until when it may.
+    pub fn in_sight_until(&self, validated_at: Timestamp) -> Timestamp {
         let followed = Timestamp::from_millis(self.followed.load(Ordering::Relaxed));
-        now <= followed.max(validated_at).plus(self.blind_limit)
+        followed.max(validated_at).plus(self.blind_limit)
     }
 
     /// Applies what stands at `position`. What is not after [`Ledger::applied`] is known already and ignored, so a

@@ -65,6 +65,10 @@ pub trait Log: Send + Sync + 'static {
         None
     }
 
+    /// Has a batch purged again after `within`, also if this process is gone by then. Where that cannot be recorded nothing
+    /// happens; the caller repeats it by itself in any case.
+    async fn repeat(&self, _batch: &[Invalidation], _within: Duration) {}
+
     /// Takes an intent back: the write surely did not happen.
     fn withdraw(&self, _intent: IntentId) {}
 

@@ -46,6 +46,7 @@ pub(super) fn engine() -> Arc<Engine> {
         log: Arc::new(LocalLog::new(Arc::clone(&ledger), Arc::clone(&clock))),
         ledger,
         settle: Duration::ZERO,
+        write_bound: Duration::from_secs(60),
         fetch: Arc::new(Nowhere),
         clock,
         observer: Arc::new(Metrics::new(1, Timestamp::ZERO)),

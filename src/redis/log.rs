@@ -64,9 +64,10 @@ const MOST_TERMS: u32 = 4096;
 pub struct RedisLogSettings {
     /// Nothing outside of it is read or written. Not empty, and without braces.
     pub namespace: String,
-    /// For what a write waits for: appends and intents.
+    /// For what a write waits for: intents.
     pub timeout: Duration,
-    /// For everything else, and to connect; a read may take this much longer than it is to wait.
+    /// For everything else, and to connect; a read may take this much longer than it is to wait. Appends too: whoever waits
+    /// for one gives up by itself, and one that was given up each time would be repeated for ever by a server that is slow.
     pub patience: Duration,
     /// Replicas that must have a record before its append has succeeded.
     pub min_replicas: usize,
@@ -85,6 +86,7 @@ pub struct RedisLog {
     /// A log that was found to hold what no script wrote. The next time it is opened it gives way to another.
     given_up: Mutex<Option<Birth>>,
     sees_fail_overs: AtomicBool,
+    may_be_evicted: AtomicBool,
 }
 
 impl RedisLog {
@@ -99,12 +101,19 @@ impl RedisLog {
             appending: Spare::default(),
             given_up: Mutex::default(),
             sees_fail_overs: AtomicBool::new(true),
+            may_be_evicted: AtomicBool::new(false),
         }
     }
 
     /// Whether a fail-over would be noticed, as far as is known. Not so where the ACL of the user forbids `INFO`.
     pub fn sees_fail_overs(&self) -> bool {
         self.sees_fail_overs.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server evicts keys without an expiry when its memory is full (`maxmemory-policy allkeys-*`), as it was when
+    /// the log was last opened.
+    pub fn may_be_evicted(&self) -> bool {
+        self.may_be_evicted.load(Ordering::Relaxed)
     }
 
     fn given_up(&self) -> std::sync::MutexGuard<'_, Option<Birth>> {
@@ -121,7 +130,9 @@ impl RedisLog {
     }
 
     fn opened(&self, reply: &Value) -> Result<Head, StoreError> {
-        let [event, judged, fields @ ..] = wire::answer(reply, "ok")? else { return Err(Malformed.into()) };
+        let [event, judged, evicts, fields @ ..] = wire::answer(reply, "ok")? else {
+            return Err(Malformed.into());
+        };
         let head = wire::head(fields).inspect_err(|_| *self.given_up() = wire::birth(fields))?;
         match wire::bytes(event)? {
             b"born" => {
@@ -135,6 +146,12 @@ impl RedisLog {
         let sees = wire::bytes(judged)? == b"1";
         if self.sees_fail_overs.swap(sees, Ordering::Relaxed) && !sees {
             tracing::warn!("INFO is forbidden, so what a fail-over loses will not be noticed");
+        }
+        let evicts = wire::bytes(evicts)? == b"1";
+        if !self.may_be_evicted.swap(evicts, Ordering::Relaxed) && evicts {
+            tracing::warn!(
+                "the server evicts what has no expiry, too: the log may be lost, and all replies with it"
+            );
         }
         Ok(head)
     }
@@ -220,7 +237,7 @@ impl LogStore for RedisLog {
     async fn append(&self, epoch: Epoch, append: &Append) -> Result<Appended, StoreError> {
         let arguments = Self::append_arguments(epoch, append);
         let reply = if self.settings.min_replicas == 0 {
-            self.call(Op::Append, &self.scripts.append, &arguments, self.settings.timeout).await?
+            self.call(Op::Append, &self.scripts.append, &arguments, self.settings.patience).await?
         } else {
             self.append_and_wait(&arguments).await?
         };
@@ -293,7 +310,7 @@ impl LogStore for RedisLog {
 
     async fn withdraw(&self, epoch: Epoch, intent: IntentId) -> Result<(), StoreError> {
         let arguments = [wire::epoch_bytes(epoch), intent.0.to_be_bytes().to_vec()];
-        let reply = self.call(Op::Intend, &self.scripts.withdraw, &arguments, self.settings.timeout).await?;
+        let reply = self.call(Op::Intend, &self.scripts.withdraw, &arguments, self.settings.patience).await?;
         wire::answer(&reply, "ok").map(drop)
     }
 }

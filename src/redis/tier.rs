@@ -178,6 +178,10 @@ impl Remote for RedisTier {
         }
     }
 
+    fn takes(&self, length: u64) -> bool {
+        self.writing.takes(length)
+    }
+
     async fn put(&self, hash: KeyHash, item: RemoteItem, keep: Duration) {
         self.writing.put(hash, item, self.asking.now().plus(keep)).await;
     }

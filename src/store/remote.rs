@@ -121,7 +121,10 @@ pub enum Vacated {
 
 /// The duty to fill a key for the whole fleet. It is renewed as long as it is held; dropping it gives it up, and wakes
 /// the nodes that wait.
-pub trait Lease: Send + Sync {}
+pub trait Lease: Send + Sync {
+    /// What was put under `hash` is there, too, before the lease is seen to end.
+    fn brings(&self, hash: KeyHash);
+}
 
 /// The remote tier. Every call is bounded by the tier's own time-out, and in trouble costs nothing: it may say at once
 /// that nothing is there.
@@ -130,6 +133,9 @@ pub trait Remote: Send + Sync + 'static {
     /// What stands under `key`, whose hash is `hash`. Calls for one key that come at once share one look.
     async fn get(&self, hash: KeyHash, key: &[u8]) -> Looked;
 
+    /// Whether a body of `length` bytes may be stored at all.
+    fn takes(&self, length: u64) -> bool;
+
     /// Stores an item for `keep`. Returns when it stands there or was given up on, or at once where writes go behind. An
     /// item that is too large, or of no use to others, is left out.
     async fn put(&self, hash: KeyHash, item: RemoteItem, keep: Duration);
@@ -137,7 +143,7 @@ pub trait Remote: Send + Sync + 'static {
     /// Lets what stands under a key stay for `keep` from now.
     async fn touch(&self, hash: KeyHash, keep: Duration);
 
-    /// Asks for the lease of a key. Items that its holder puts are there before the lease is seen to end.
+    /// Asks for the lease of a key. What its holder puts under that key is there before the lease is seen to end.
     async fn lease(&self, hash: KeyHash) -> Leased;
 
     /// Waits until the lease of a key that was [`Leased::Taken`] has ended, or may have. Bounded by the length of a lease; the

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const CLIENTS: usize = 30;
 
 /// How long a lease outlives its holder.
-const LEASE: Duration = Duration::from_secs(2);
+const LEASE: Duration = Duration::from_secs(1);
 
 /// What a machine that does other things may add to a wait.
 const SLACK: Duration = Duration::from_secs(10);

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 const KEEP: Duration = Duration::from_secs(600);
 
 /// The length of a lease.
-const LEASE: Duration = Duration::from_secs(2);
+const LEASE: Duration = Duration::from_secs(1);
 
 /// One node's tier, and what it told of its work.
 struct Node {

@@ -203,6 +203,7 @@ impl World {
             ledger,
             log: Arc::new(WatchedLog { inner, origin: origin.clone(), late }),
             settle: Duration::from_secs(dice.below(2) * 3),
+            write_bound: WRITE_BOUND,
             fetch: Arc::new(origin.clone()),
             clock: Arc::new(clock),
             observer: Arc::new(Nobody),

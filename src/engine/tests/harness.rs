@@ -265,6 +265,7 @@ impl Node {
             log: Arc::new(LocalLog::new(Arc::clone(&ledger), Arc::new(clock))),
             ledger: Arc::clone(&ledger),
             settle: Duration::ZERO,
+            write_bound: Duration::from_secs(60),
             fetch: Arc::new(Played(ask)),
             clock: Arc::new(clock),
             observer: Arc::clone(&told) as Arc<dyn Observer>,

@@ -48,7 +48,9 @@ impl Shelf {
 
 struct Held(Shelf, KeyHash);
 
-impl Lease for Held {}
+impl Lease for Held {
+    fn brings(&self, _hash: KeyHash) {}
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
@@ -66,6 +68,10 @@ impl Remote for Shelf {
         }
         let found = self.0.items.lock().unwrap().get(&hash).cloned();
         found.map_or(Looked::Nothing, |bytes| Looked::Found(decode(&bytes, key, 1 << 20).unwrap()))
+    }
+
+    fn takes(&self, _length: u64) -> bool {
+        true
     }
 
     async fn put(&self, hash: KeyHash, item: RemoteItem, _keep: Duration) {

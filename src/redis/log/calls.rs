@@ -35,7 +35,7 @@ impl RedisLog {
 
     /// Appends over a connection of its own, which `WAIT` then holds up until enough replicas have what was written.
     pub(super) async fn append_and_wait(&self, arguments: &[Vec<u8>]) -> Result<Value, StoreError> {
-        let deadline = Instant::now() + self.settings.timeout;
+        let deadline = Instant::now() + self.settings.patience;
         let mut connection = match self.appending.take() {
             Some(connection) => connection,
             None => self.dedicated(deadline).await?,
@@ -51,8 +51,14 @@ impl RedisLog {
             let answer = connection.command(Op::Replicas, left(deadline), &wait).await;
             have = answer.map_err(|error| failed(&error))?;
         }
-        self.appending.put(connection);
-        if have < self.settings.min_replicas { Err(StoreError::Replicas(have)) } else { Ok(reply) }
+        if have < self.settings.min_replicas {
+            return Err(StoreError::Replicas(have));
+        }
+        // One that refused may be to a server that serves something else by now.
+        if have != usize::MAX {
+            self.appending.put(connection);
+        }
+        Ok(reply)
     }
 
     /// Over this connection.

@@ -125,4 +125,9 @@ elseif (replid ~= 'unknown' and replid ~= head.replid) or unheard_of() then
   end
 end
 local reply = redis.call('HMGET', HEAD, 'birth', 'term', 'last', 'all_hard', 'all_soft', 'ends')
-return { 'ok', event, replid == 'unknown' and '0' or '1', unpack(reply) }
+-- Whether the server would make room by evicting what has no expiry, too.
+local memory = redis.pcall('INFO', 'memory')
+local evicts = type(memory) == 'string'
+  and string.find(memory, 'maxmemory_policy:allkeys', 1, true)
+  and not string.find(memory, '\nmaxmemory:0\r', 1, true)
+return { 'ok', event, replid == 'unknown' and '0' or '1', evicts and '1' or '0', unpack(reply) }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// How long a lease outlives its holder. It is renewed three times in the meantime, so one or two renewals may be lost; and
 /// who waits for a holder that died waits no longer than a slow origin takes.
-pub(super) const LENGTH: Duration = Duration::from_secs(2);
+pub(super) const LENGTH: Duration = Duration::from_secs(1);
 
 /// Renewals sent together.
 const TOGETHER: usize = 64;
@@ -62,7 +62,8 @@ impl Leases {
             .arg("PX")
             .arg(millis(LENGTH));
         // From here on it may be ours, also when the caller leaves or the answer is lost: then it is given back.
-        let lease = Held { leases: Arc::clone(self), hash, token, release: true };
+        let brought = Mutex::default();
+        let lease = Held { leases: Arc::clone(self), hash, token, release: true, brought };
         match self.asking.command(Op::Lease, self.limit, &set).await {
             Ok(Value::Okay) => {
                 self.held().insert(hash, token);
@@ -106,7 +107,7 @@ impl Leases {
 
     /// Ends one, if it is still held.
     pub(super) async fn release(&self, release: Release) {
-        let Release { hash, token } = release;
+        let Release { hash, token, brought: _ } = release;
         let args = [&token.to_be_bytes()[..], self.keys.channel(), &hash.as_bytes()[..]];
         let key = self.keys.lease(&hash);
         // If it fails the lease ends by itself, which is what leases are for.
@@ -131,6 +132,7 @@ struct Held {
     hash: KeyHash,
     token: u128,
     release: bool,
+    brought: Mutex<Vec<KeyHash>>,
 }
 
 impl Held {
@@ -140,14 +142,19 @@ impl Held {
     }
 }
 
-impl Lease for Held {}
+impl Lease for Held {
+    fn brings(&self, hash: KeyHash) {
+        self.brought.lock().unwrap_or_else(PoisonError::into_inner).push(hash);
+    }
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Self { leases, hash, token, release } = self;
+        let Self { leases, hash, token, release, brought } = self;
         leases.forget(hash, *token);
         if *release {
-            leases.outgoing.release(Release { hash: *hash, token: *token });
+            let brought = std::mem::take(brought.get_mut().unwrap_or_else(PoisonError::into_inner));
+            leases.outgoing.release(Release { hash: *hash, token: *token, brought });
         }
     }
 }

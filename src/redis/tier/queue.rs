@@ -32,11 +32,12 @@ pub(super) enum Write {
     Touch { until: Timestamp },
 }
 
-/// The end of a lease, told when all that was put for its key before stands there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The end of a lease, told when all that was put for its key before, and for those that it brought, stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Release {
     pub(super) hash: KeyHash,
     pub(super) token: u128,
+    pub(super) brought: Vec<KeyHash>,
 }
 
 /// What is to be sent next: first the writes, and when they are answered the releases.
@@ -93,9 +94,11 @@ impl Queue {
         while batch.releases.len() < BATCH
             && let Some(release) = self.releases.pop_front()
         {
-            if let Some(Queued { size, write, .. }) = self.remove(&release.hash) {
-                bytes += size;
-                batch.writes.push((release.hash, write));
+            for hash in [&release.hash].into_iter().chain(&release.brought) {
+                if let Some(Queued { size, write, .. }) = self.remove(hash) {
+                    bytes += size;
+                    batch.writes.push((*hash, write));
+                }
             }
             batch.releases.push(release);
         }
@@ -280,15 +283,15 @@ mod tests {
         for n in 0..BATCH * 2 {
             queue.put(hash(n), item(1), LATER);
         }
-        let own = Release { hash: hash(BATCH + 5), token: 7 };
-        let bare = Release { hash: hash(1000), token: 8 };
-        queue.release(own);
-        queue.release(bare);
+        let own = Release { hash: hash(BATCH + 5), token: 7, brought: vec![hash(BATCH + 6)] };
+        let bare = Release { hash: hash(1000), token: 8, brought: Vec::new() };
+        queue.release(own.clone());
+        queue.release(bare.clone());
         assert!(queue.is_ripe());
         let batch = queue.take();
-        assert_eq!(batch.writes[0].0, own.hash);
+        assert_eq!([batch.writes[0].0, batch.writes[1].0], [own.hash, own.brought[0]]);
         assert_eq!(batch.writes.len(), BATCH);
-        assert_eq!(batch.releases, [own, bare]);
+        assert_eq!(batch.releases, [own.clone(), bare]);
         assert_eq!(queue.len(), BATCH);
         assert!(queue.take().writes.iter().all(|(written, _)| *written != own.hash));
         assert!(queue.is_empty());
@@ -298,7 +301,7 @@ mod tests {
     fn releases_are_bounded() {
         let mut queue = Queue::default();
         for n in 0..MAX_RELEASES + 1 {
-            queue.release(Release { hash: hash(n), token: 0 });
+            queue.release(Release { hash: hash(n), token: 0, brought: Vec::new() });
         }
         let batches = std::iter::from_fn(|| Some(queue.take().releases.len()).filter(|len| *len > 0));
         assert_eq!(batches.sum::<usize>(), MAX_RELEASES);

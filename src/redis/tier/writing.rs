@@ -61,13 +61,21 @@ impl Writing {
         self.lost(Loss::Overflow, self.outgoing.touch(hash, until));
     }
 
+    /// Whether a body may fit when it is compressed.
+    pub(super) fn takes(&self, length: u64) -> bool {
+        usize::try_from(length).is_ok_and(|length| length <= self.most())
+    }
+
     /// Whether it may fit when it is compressed. Without that it may as well be a little larger than it seems.
     fn fits(&self, item: &RemoteItem) -> bool {
-        let most = match self.compression {
+        size_of_item(item) <= self.most()
+    }
+
+    fn most(&self) -> usize {
+        match self.compression {
             Compression::Off => self.max_object,
             Compression::WherePays => self.max_object.saturating_mul(EXPANSION),
-        };
-        size_of_item(item) <= most
+        }
     }
 
     async fn put_through(&self, hash: KeyHash, item: RemoteItem, until: Timestamp) {

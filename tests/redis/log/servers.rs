@@ -177,3 +177,15 @@ async fn appends_wait_for_replicas() {
     assert_eq!(two.append(epoch, &append).await, Err(StoreError::Replicas(0)));
     assert_eq!(read(&one, epoch, Position::START).await.len(), 21, "they are appended all the same");
 }
+
+#[tokio::test]
+async fn a_server_that_may_evict_the_log_is_told_from_one_that_does_not() {
+    for (size, policy, expected) in
+        [("100mb", "allkeys-lru", true), ("100mb", "volatile-lru", false), ("0", "allkeys-lru", false)]
+    {
+        let server = RedisServer::builder().maxmemory(size, policy).start().await;
+        let log = log_at(&server.url());
+        log.open(Position::START, None).await.unwrap();
+        assert_eq!(log.may_be_evicted(), expected, "{size} {policy}");
+    }
+}

@@ -240,6 +240,7 @@ impl Fleet {
             ledger: Arc::clone(&ledger),
             log: Arc::clone(&log) as Arc<dyn Log>,
             settle: Duration::ZERO,
+            write_bound: WRITE_BOUND,
             fetch: Arc::new(self.origin.clone()),
             clock: Arc::new(self.clock),
             observer: Arc::new(Nobody),

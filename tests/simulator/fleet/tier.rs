@@ -86,6 +86,10 @@ impl Remote for Tier {
         }
     }
 
+    fn takes(&self, _length: u64) -> bool {
+        true
+    }
+
     async fn put(&self, hash: KeyHash, item: RemoteItem, keep: Duration) {
         let bytes = Bytes::from(encode(&item, Compression::Off));
         let tier = self.clone();
@@ -168,7 +172,9 @@ impl Held {
     }
 }
 
-impl Lease for Held {}
+impl Lease for Held {
+    fn brings(&self, _hash: KeyHash) {}
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
