@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 
 /// How long a test waits for anything. Far beyond what a loaded two-core machine needs with an unoptimised build, so
 /// reaching it means that the event would never have come.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The authority that clients name unless a test says otherwise.
 pub(crate) const HOST: &str = "shop.test";
