@@ -7,13 +7,13 @@ use larder::invalidation::{Bearings, Birth, Epoch, Position, SharedFence, Term};
 use larder::key::KeyHash;
 use larder::redis::{
     Breaker, BreakerState, Link, Loss, Op, RedisObserver, RedisServers, RedisSettings, RedisTier,
-    ServerAddress, TierObserver, WriteMode,
+    ServerAddress, TierObserver, Verdict, WriteMode,
 };
 use larder::semantics::{Freshness, LifetimeSource, Validators};
 use larder::store::{
     Compression, DecodeError, Head, Leased, Looked, Remote, RemoteEntry, RemoteItem, Vacated, encode,
 };
-use larder::time::{SystemClock, Timestamp};
+use larder::time::{Clock as _, SystemClock, Timestamp};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -538,6 +538,32 @@ async fn a_lease_is_one_nodes_until_it_is_given_up() {
     assert_eq!(within("it is woken", waits).await.unwrap(), Vacated::Released);
     assert_eq!(other.body("key").await.as_deref(), Some("filled"), "what was put stands there before");
     assert!(matches!(other.tier.lease(hash("key")).await, Leased::Held(_)));
+}
+
+#[tokio::test]
+async fn leases_end_with_their_batch_also_while_few_may_ask() {
+    let server = RedisServer::start().await;
+    let (one, other) = (Node::start(&settings(server.port())), Node::start(&settings(server.port())));
+    hears(&other, &one).await;
+    let keys = ["a", "b", "c", "d"];
+    let (mut held, mut waits) = (Vec::new(), Vec::new());
+    for key in keys {
+        held.push(one.tier.lease(hash(key)).await);
+        waits.push(other.waits(key).await);
+    }
+
+    // It opens, and when its pause is over it lets three by: two of them are away, so one is left for the batch.
+    let now = SystemClock::new().now();
+    while one.breaker.state() == BreakerState::Closed {
+        one.breaker.allow(now).unwrap().settle(Verdict::Bad, now);
+    }
+    let later = now.plus(Duration::from_secs(1));
+    let away = [one.breaker.allow(later), one.breaker.allow(later)];
+    assert!(away.iter().all(Option::is_some));
+    drop(held);
+    for waits in waits {
+        assert_eq!(within("it is woken", waits).await.unwrap(), Vacated::Released);
+    }
 }
 
 #[tokio::test]

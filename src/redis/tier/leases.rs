@@ -1,7 +1,7 @@
 //! Leases: who of the fleet fills a key.
 
-use super::super::{Op, Script};
-use super::asking::{Asking, Unanswered};
+use super::super::{Op, Script, Verdict};
+use super::asking::{Asking, Unanswered, verdict};
 use super::keys::Keys;
 use super::outgoing::Outgoing;
 use super::queue::Release;
@@ -105,13 +105,17 @@ impl Leases {
         }
     }
 
-    /// Ends one, if it is still held.
-    pub(super) async fn release(&self, release: Release) {
+    /// Ends one, if it is still held. If that fails the lease ends by itself, which is what leases are for.
+    ///
+    /// It goes out with a batch of writes and by its leave: a breaker that lets few by just then would keep those waiting whose
+    /// reply the batch has brought.
+    pub(super) async fn release(&self, release: Release) -> Verdict {
         let Release { hash, token, brought: _ } = release;
         let args = [&token.to_be_bytes()[..], self.keys.channel(), &hash.as_bytes()[..]];
         let key = self.keys.lease(&hash);
-        // If it fails the lease ends by itself, which is what leases are for.
-        let _ = self.asking.script(Op::Lease, self.limit, &self.release, &key, &args).await;
+        let released =
+            self.asking.link.script::<Value>(Op::Lease, self.limit, &self.release, &[&key], &args).await;
+        verdict(released.as_ref().err())
     }
 
     fn forget(&self, hash: &KeyHash, token: u128) {

@@ -137,8 +137,8 @@ impl Writing {
                 worst = Verdict::Bad;
             }
         }
-        join_all(batch.releases.into_iter().map(|release| self.leases.release(release))).await;
-        worst
+        let released = join_all(batch.releases.into_iter().map(|release| self.leases.release(release))).await;
+        if released.contains(&Verdict::Bad) { Verdict::Bad } else { worst }
     }
 
     /// The command for a write; none if it came to nothing.
