@@ -101,28 +101,29 @@ impl Faults {
     /// Makes faults for so long, and returns when the last of them is over.
     pub(crate) async fn run(&mut self, time: Duration) {
         let end = self.recorder.now() + time;
+        let calm = if time > Duration::from_secs(30) { 5000 } else { 1500 };
         while self.recorder.now() < end {
-            let (redis, node) = (self.next_to_redis(), self.next_to_node());
-            match self.dice.random_range(0..4) {
-                0 => self.redis_fault(redis).await,
-                1 => {
-                    let node = self.node_fault(node);
-                    node.await;
-                    self.pause(1500).await;
-                    continue;
+            match self.dice.random_range(0..5) {
+                0 | 1 => {
+                    let fault = self.next_to_redis();
+                    self.redis_fault(fault).await;
+                }
+                2 | 3 => {
+                    let fault = self.next_to_node();
+                    self.node_fault(fault).await;
                 }
                 _ => {
+                    let (redis, node) = (self.next_to_redis(), self.next_to_node());
                     let node = self.node_fault(node);
                     tokio::join!(self.redis_fault(redis), node);
                 }
             }
-            // What comes while the fleet still recovers is the more interesting, what comes later is checked more strictly.
-            if matches!(redis, ToRedis::Freeze) && self.dice.random_bool(0.5) {
-                self.pause(1000).await;
-            } else {
+            // What comes while the fleet still recovers is more interesting, what comes later is checked more strictly: what the
+            // log took in the last seconds before a fault that it may not have survived binds later.
+            if self.dice.random_bool(0.7) {
                 self.well().await;
-                self.pause(2500).await;
             }
+            self.pause(calm).await;
         }
         self.well().await;
     }

@@ -13,7 +13,7 @@ use tokio::sync::Mutex as AsyncMutex;
 pub(crate) const BLIND_LIMIT: Duration = Duration::from_secs(1);
 
 /// The longest that a write may take here; the origin takes less than a second.
-pub(crate) const WRITE_BOUND: Duration = Duration::from_secs(4);
+const WRITE_BOUND: Duration = Duration::from_secs(4);
 
 /// Between two looks at nodes that recover: each asks every node for its metrics.
 const PACE: Duration = Duration::from_millis(50);

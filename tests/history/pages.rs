@@ -6,8 +6,9 @@ use rand::random_range;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -37,6 +38,8 @@ struct State {
     versions: Mutex<Vec<u64>>,
     /// What writes committed, by the name that their clients gave them.
     committed: Mutex<HashMap<u64, u64>>,
+    /// The longest, in microseconds, that a version was on its way out of here.
+    longest: AtomicU64,
 }
 
 impl Drop for Pages {
@@ -65,6 +68,11 @@ impl Pages {
     /// Changes a page without anybody in front knowing of it.
     pub(crate) fn edit(&self, page: usize) -> u64 {
         self.state.edit(page)
+    }
+
+    /// The longest that a version was on its way out of here.
+    pub(crate) fn longest(&self) -> Duration {
+        Duration::from_micros(self.state.longest.load(Ordering::Relaxed))
     }
 
     /// What a write committed, if it did.
@@ -116,10 +124,13 @@ async fn exchange(wire: &mut Wire, state: &State) -> io::Result<bool> {
     };
     if method == "GET" {
         let version = lock(&state.versions)[page];
+        let looked = Instant::now();
         pause().await;
         let tag = format!("\"{page}-{version}\"");
         let known = head.fields.get("if-none-match").is_some_and(|tags| tags.contains(&tag));
         wire.write(reply(page, version, &tag, known).as_bytes()).await?;
+        let took = looked.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
+        state.longest.fetch_max(took, Ordering::Relaxed);
         return Ok(true);
     }
     pause().await;

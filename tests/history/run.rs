@@ -2,7 +2,7 @@
 
 use crate::clients::{BOUND, Client, Clients};
 use crate::faults::{Backend, Faults};
-use crate::nodes::{BLIND_LIMIT, Nodes, WRITE_BOUND};
+use crate::nodes::{BLIND_LIMIT, Nodes};
 use crate::pages::{PAGES, Pages};
 use crate::record::Recorder;
 use crate::search::{Finding, Limits, longest, search};
@@ -27,6 +27,9 @@ const SEED: u64 = 1;
 
 /// A node that was not heard of for so long is gone (`larder::fleet::NODE_TIMEOUT`), and a heartbeat later somebody knows.
 const GONE: Duration = Duration::from_secs(12);
+
+/// What a reply of the origin may take to be received by a node on a machine that is busy.
+const ARRIVAL: Duration = Duration::from_millis(750);
 
 /// Findings that are told in full.
 const TOLD: usize = 10;
@@ -71,13 +74,12 @@ pub(crate) async fn check(name: &str, backend: Backend) {
     }
     // What could not be appended before is, as soon as all is well; and then a limit passes, and everybody knows.
     faults.well().await;
-    let everywhere = BLIND_LIMIT + Duration::from_secs(2);
-    tokio::time::sleep(everywhere + WRITE_BOUND / 4).await;
+    tokio::time::sleep(BLIND_LIMIT + pages.longest() + 2 * ARRIVAL).await;
     let latest = read_all(&shared).await;
 
     let history = recorder.take();
     // What was on its way from the origin when a purge was made counts as validated when it arrived.
-    let slack = longest(&history).max(Duration::from_millis(500)) + Duration::from_millis(250);
+    let slack = pages.longest() + ARRIVAL;
     let limits = Limits { everywhere: BLIND_LIMIT + slack, orphan: GONE, bound: BOUND };
     let (findings, searched) = search(&history, &limits);
     println!("{name}: {searched:?}");

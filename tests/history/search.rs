@@ -166,7 +166,7 @@ pub(crate) fn search(history: &History, limits: &Limits) -> (Vec<Finding>, Searc
     (findings, searched)
 }
 
-/// The longest a request took; what was being read from the origin when a purge was made is no older than that.
+/// The longest a read took.
 pub(crate) fn longest(history: &History) -> Duration {
     history.reads.iter().map(|read| read.span.length()).max().unwrap_or_default()
 }

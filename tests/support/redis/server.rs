@@ -8,10 +8,13 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, RedisResult};
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 /// Between two looks at a process that starts or changes its role: no event tells of it, and to ask without a pause would
@@ -132,7 +135,15 @@ impl RedisBuilder {
         });
         self.lines.iter().for_each(|line| add(line));
         fs::write(folder.path().join("redis.conf"), text).expect("a writable folder");
-        RedisServer { folder, port, tls_port, user: self.user.clone(), sentinel: self.sentinel, child: None }
+        RedisServer {
+            folder,
+            port,
+            tls_port,
+            user: self.user.clone(),
+            sentinel: self.sentinel,
+            child: None,
+            kept: None,
+        }
     }
 }
 
@@ -144,6 +155,8 @@ pub(crate) struct RedisServer {
     user: Option<(String, String)>,
     sentinel: bool,
     child: Option<Child>,
+    /// Keeps the port for a server that is down: bound and not listened on, so that connections to it are refused.
+    kept: Option<TcpSocket>,
 }
 
 impl RedisServer {
@@ -235,6 +248,7 @@ impl RedisServer {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("it is our child");
             child.wait().expect("it is our child");
+            self.kept = keep(self.port).ok();
         }
     }
 
@@ -270,6 +284,7 @@ impl RedisServer {
     }
 
     fn spawn(&mut self) {
+        self.kept = None;
         let log = File::create(self.folder.path().join("log")).expect("a writable folder");
         let mut command = Command::new("redis-server");
         command.arg(self.folder.path().join("redis.conf"));
@@ -314,6 +329,15 @@ impl Drop for RedisServer {
             let _ = child.wait();
         }
     }
+}
+
+/// Binds a port that nobody else is to take. What is left of old connections does not hinder it, and then it hinders others.
+fn keep(port: u16) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.set_reuseaddr(false)?;
+    Ok(socket)
 }
 
 /// Everything in a reply, a line for each value.
