@@ -18,6 +18,10 @@ use tokio::sync::watch;
 /// of a fleet do not all ask at once.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How often a lease is looked at by those who are told of its end, scattered alike. A fail-over leaves behind a server that
+/// answers as before and is told nothing; for some ten seconds it may be the one that is listened to.
+const DOUBT: Duration = Duration::from_millis(300);
+
 /// How often a waiter sees whether Redis is still asked at all, which costs nothing but a load.
 const GLANCE: Duration = Duration::from_millis(250);
 
@@ -169,7 +173,8 @@ fn left(answer: &Result<Value, Unanswered>) -> Left {
 fn next_look(hears: bool, left: Duration, chance: f64) -> Duration {
     // One millisecond beyond the end, because Redis rounds down.
     let end = left.saturating_add(Duration::from_millis(1));
-    if hears { end } else { end.min(POLL.mul_f64(0.5 + chance.clamp(0.0, 1.0))) }
+    let pace = if hears { DOUBT } else { POLL };
+    end.min(pace.mul_f64(0.5 + chance.clamp(0.0, 1.0)))
 }
 
 #[cfg(test)]
@@ -200,7 +205,9 @@ mod tests {
             let pause = next_look(hears, Duration::from_millis(left), chance);
             assert_eq!(pause, Duration::from_millis(expected));
         }
-        check(true, 2000, 0.5, 2001);
+        check(true, 2000, 0.0, 150);
+        check(true, 2000, 0.5, 300);
+        check(true, 200, 0.5, 201);
         check(true, 0, 0.5, 1);
         check(false, 2000, 0.0, 50);
         check(false, 2000, 0.5, 100);
