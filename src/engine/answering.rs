@@ -6,6 +6,7 @@ use super::arrival::Arrival;
 use super::fill::{Errand, Fill};
 use super::flight::{FillFailure, Flight, Landing, Reader};
 use super::flights::{FlightKey, Seat, Ticket};
+use super::glance::Glanced;
 use super::lookup::Found;
 use super::memo::Memo;
 use super::reply::{from_arrival, from_entry};
@@ -17,7 +18,7 @@ use crate::semantics::{
     CacheStatus, Credentials, Decision, Forward, Freshness, RequestDirectives, Revalidate, decide, may_share,
     usable_on_error,
 };
-use crate::store::Entry;
+use crate::store::{Entry, Looked};
 use crate::time::Timestamp;
 use http::HeaderName;
 use std::sync::{Arc, OnceLock};
@@ -29,18 +30,18 @@ const ATTEMPTS: usize = 4;
 
 /// Where a hit came from, as `Cache-Status` names it.
 const MEMORY: &str = "memory";
-const REMOTE: &str = "redis";
+pub(super) const REMOTE: &str = "redis";
 
 /// Brought by a client that wants to read what it wrote.
 const LARDER_POSITION: HeaderName = HeaderName::from_static("larder-position");
 
 /// A request under way, with what was found out about it once.
-struct Asking<'a> {
+pub(super) struct Asking<'a> {
     route: &'a Arc<Route>,
-    rule: &'a CacheRule,
-    request: &'a Request<'a>,
+    pub(super) rule: &'a CacheRule,
+    pub(super) request: &'a Request<'a>,
     credentials: Credentials,
-    directives: Option<RequestDirectives>,
+    pub(super) directives: Option<RequestDirectives>,
     /// What this node had applied when the request came. Nothing older than that may answer it.
     since: Fence,
     /// Where the write stands that its client wants to read.
@@ -48,7 +49,7 @@ struct Asking<'a> {
 }
 
 /// What comes of a stored reply.
-enum Stored {
+pub(super) enum Stored {
     Answer(Answer),
     /// Served stale; to be refreshed by a fill that nobody waits for.
     Refresh(Answer),
@@ -69,7 +70,7 @@ enum Landed {
 impl Engine {
     /// Answers from memory, if a fresh reply is there and nothing has to be asked. Never waits.
     pub fn hit(&self, route: &Arc<Route>, request: &Request<'_>) -> Option<Reply> {
-        let rule = route.cache.as_ref()?;
+        let rule = route.cache.as_ref().filter(|rule| rule.memory)?;
         let asking = self.asking(route, rule, request);
         if asking.brought.is_some_and(|place| self.ledger.standing(place) != Standing::Applied) {
             return None;
@@ -139,7 +140,14 @@ impl Engine {
                 None => {}
             }
             let errand = if forward == Forward::Request { Errand::AskOrigin } else { Errand::Answer };
-            let seat = match self.seat(&asking, &found, key, errand, avoid.as_ref()) {
+            let mut seen = None;
+            if errand == Errand::Answer && stored.is_none() && avoid.is_none() {
+                seen = match self.glance(&asking, &found, key).await {
+                    Glanced::Answer(answer) => return answer,
+                    Glanced::Fill(seen) => seen,
+                };
+            }
+            let seat = match self.seat(&asking, &found, key, errand, seen, avoid.as_ref()) {
                 Seating::Seated(berth) => berth,
                 Seating::Overtaken => continue,
                 Seating::Full => return pass(forward, Some("busy")),
@@ -165,7 +173,13 @@ impl Engine {
     }
 
     /// Decides about a stored reply.
-    fn judge(&self, asking: &Asking<'_>, entry: &Entry, now: Timestamp, tier: &'static str) -> Stored {
+    pub(super) fn judge(
+        &self,
+        asking: &Asking<'_>,
+        entry: &Entry,
+        now: Timestamp,
+        tier: &'static str,
+    ) -> Stored {
         let soft = match self.ledger.judge_cached(entry.fence, &entry.bearings, entry.checked()) {
             Verdict::Live => false,
             Verdict::Stale => true,
@@ -216,6 +230,7 @@ impl Engine {
         found: &Found,
         key: FlightKey,
         errand: Errand,
+        seen: Option<Looked>,
         avoid: Option<&Arc<Flight>>,
     ) -> Seating {
         let collapse = asking.rule.collapse != Collapse::Off;
@@ -237,7 +252,7 @@ impl Engine {
                     return Seating::Overtaken;
                 }
                 let Ok(permit) = Arc::clone(&self.fills).try_acquire_owned() else { return Seating::Full };
-                let fill = self.fill(asking, found, errand, key, ticket, permit);
+                let fill = Fill { seen, ..self.fill(asking, found, errand, key, ticket, permit) };
                 self.spawn(fill);
                 Seating::Seated(Berth { reader, started: true, late: false })
             }
@@ -293,6 +308,7 @@ impl Engine {
             credentials: asking.credentials,
             request: asking.request.to_fetch(asking.rule, &asking.route.origin, affinity),
             stored,
+            seen: None,
             shared: None,
             _permit: permit,
         }

@@ -17,7 +17,7 @@ use crate::semantics::{
     Cookies, Credentials, Exchange, Freshness, NotStorable, SetCookie, Validators, Vary, assess,
     merge_not_modified, parse_vary, remove_tags, usable_on_error,
 };
-use crate::store::{Entry, EntryParts, Head, Lease};
+use crate::store::{Entry, EntryParts, Head, Lease, Looked};
 use crate::time::Timestamp;
 use http::header::{AGE, COOKIE, HeaderName, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
@@ -71,6 +71,8 @@ pub(super) struct Fill {
     pub(super) request: FetchRequest,
     /// The stored reply to be confirmed or replaced, with the hash it stands under.
     pub(super) stored: Option<(KeyHash, Arc<Entry>)>,
+    /// What was seen where it looks first, just before it began.
+    pub(super) seen: Option<Looked>,
     /// What other nodes may know the reply by, taken before the origin is asked. `None`: it is of no use to them.
     pub(super) shared: Option<SharedFence>,
     /// Counted against the bound on fills for as long as the fill lives.

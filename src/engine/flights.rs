@@ -112,6 +112,11 @@ impl Flights {
         Seat::Started(reader, Ticket::new(self, key, flight))
     }
 
+    /// Whether one is under way for `key`.
+    pub(super) fn under_way(&self, key: FlightKey) -> bool {
+        self.shard(key).contains_key(&key)
+    }
+
     /// How many are under way.
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()

@@ -70,6 +70,17 @@ impl Engine {
         })
     }
 
+    /// The key that `found` was looked for under in the end.
+    pub(super) fn key_of(rule: &CacheRule, request: &Request<'_>, found: &Found) -> Box<[u8]> {
+        KEY.with_borrow_mut(|key| {
+            key.set(&rule.key, &request.target);
+            if let Found::Entry(_, _, Some(names)) | Found::NoVariant(_, names) = found {
+                key.push_variant(names, request.target.headers);
+            }
+            key.as_bytes().into()
+        })
+    }
+
     /// Whether a reply stored under `expected`, on which these fields select, is the one for `request`.
     pub(super) fn is_variant_of(
         rule: &CacheRule,

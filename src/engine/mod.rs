@@ -27,6 +27,7 @@ mod buffers;
 mod fill;
 mod flight;
 mod flights;
+mod glance;
 mod lookup;
 mod memo;
 mod observer;

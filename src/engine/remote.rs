@@ -142,7 +142,11 @@ impl Fill {
     async fn look(&mut self, remote: &dyn Remote) -> Look {
         let known = self.varies_on.get().cloned();
         let key = self.looked_for();
-        match remote.get(key.hash, &key.bytes).await {
+        let looked = match self.seen.take() {
+            Some(seen) => seen,
+            None => remote.get(key.hash, &key.bytes).await,
+        };
+        match looked {
             Looked::Found(RemoteItem::Entry(entry)) => self.take(remote, entry, &key).await,
             Looked::Found(RemoteItem::Variants { names, .. }) if known.is_none() => {
                 self.look_for_variant(remote, &names).await

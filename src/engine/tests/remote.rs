@@ -327,6 +327,74 @@ async fn routes_choose_their_tiers() {
     }
 }
 
+/// Two nodes of which memory keeps nothing; the first has filled the page.
+async fn without_memory(fleet: &Fleet) -> (Node, Node) {
+    let (mut one, mut other) = (fleet.node(), fleet.node());
+    one.rule(|rule| rule.memory = false);
+    other.rule(|rule| rule.memory = false);
+    one.fill("/page", HOUR, "old").await;
+    one.told();
+    (one, other)
+}
+
+#[tokio::test(start_paused = true)]
+async fn hits_in_the_tier_alone_need_no_fill() {
+    let fleet = Fleet::new();
+    let (mut one, mut other) = without_memory(&fleet).await;
+    for node in [&mut one, &mut other] {
+        let got = node.get("/page").got().await;
+        assert_eq!((got.outcome(), got.body()), (Outcome::Hit, "old"));
+        node.quiet().await;
+        assert_eq!(node.told(), [""; 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hits_in_the_tier_alone_are_judged() {
+    let fleet = Fleet::new();
+    let (mut one, mut other) = without_memory(&fleet).await;
+    fleet.purge(&[&other], &tagged());
+    let (client, second) = (other.get("/page"), other.get("/page"));
+    other.asked().await.reply(200, HOUR, "new");
+    assert_eq!((client.got().await.body(), second.got().await.body()), ("new", "new"));
+    other.engine.idle().await;
+    fleet.purge(&[&one], &tagged());
+    assert_eq!(one.get("/page").got().await.body(), "new", "the newer one took its place");
+    one.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hits_in_the_tier_alone_end_with_the_blind_limit() {
+    let fleet = Fleet::new();
+    let (mut one, _) = without_memory(&fleet).await;
+    tokio::time::advance(Duration::from_secs(3600) + BLIND_LIMIT / 2).await;
+    one.fill("/other", HOUR, "text").await;
+    tokio::time::advance(BLIND_LIMIT).await;
+    assert_eq!(one.get("/other").got().await.outcome(), Outcome::Hit);
+    tokio::time::advance(BLIND_LIMIT / 2).await;
+    let client = one.get("/other");
+    one.asked().await.reply(200, HOUR, "new");
+    assert_eq!(client.got().await.body(), "new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_key_without_memory_costs_one_request() {
+    let fleet = Fleet::new();
+    let (one, mut other) = without_memory(&fleet).await;
+    fleet.purge(&[&one, &other], &tagged());
+    let clients: Vec<_> = [&one, &other, &other, &one, &other].map(|node| node.get("/page")).into();
+    let mut one = one;
+    tokio::select! {
+        asked = other.asked() => asked.reply(200, HOUR, "new"),
+        asked = one.asked() => asked.reply(200, HOUR, "new"),
+    }
+    for client in clients {
+        assert_eq!(client.got().await.body(), "new");
+    }
+    one.quiet().await;
+    other.quiet().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn memory_asks_the_tier_again_after_its_time() {
     let fleet = Fleet::new();

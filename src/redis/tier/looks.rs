@@ -24,14 +24,20 @@ impl<T: Clone> Looks<T> {
     /// What `look` brings, or one for the same key that is under way.
     pub(super) async fn share(&self, hash: KeyHash, look: impl Future<Output = T>) -> T {
         let cell = Arc::clone(self.shard(&hash).entry(hash).or_default());
-        let seat = Seat { looks: self, hash, cell: Some(cell) };
+        let mut seat = Seat { looks: self, hash, cell: Some(cell) };
         let cell = seat.cell.as_ref().expect("taken only when the seat is dropped");
         let answer = cell.get_or_init(|| async {
             let answer = look.await;
             self.forget(&hash, cell);
             answer
         });
-        answer.await.clone()
+        let answer = answer.await;
+        if Arc::strong_count(cell) > 1 {
+            return answer.clone();
+        }
+        // Nobody else waits, and the map lets go before there is an answer, so nobody will.
+        let answer = seat.cell.take().and_then(Arc::into_inner).and_then(OnceCell::into_inner);
+        answer.expect("the last one has the cell, and it is filled")
     }
 
     /// Lets the next one who asks look anew.
