@@ -7,6 +7,7 @@ use crate::time::Stopwatch;
 use arc_swap::ArcSwap;
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{Cmd, FromRedisValue, Pipeline};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Handle, Id};
@@ -106,12 +107,13 @@ impl Link {
         call: impl AsyncFnOnce(&mut super::servers::Connection) -> Result<T, LinkError>,
     ) -> Result<T, LinkError> {
         let lane = self.lane();
-        let call = async {
+        // Pinned here, as each of those who wrap it would move it, and it is large.
+        let call = pin!(async {
             let mut turn = lane.enter().await?;
             let result = call(&mut turn.connection).await;
             turn.settle(result.as_ref().err());
             result
-        };
+        });
         observed(&*self.observer, op, within(limit, call)).await
     }
 

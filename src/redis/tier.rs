@@ -32,7 +32,8 @@ use crate::store::{Compression, Leased, Looked, Remote, RemoteItem, Vacated, dec
 use crate::time::{Clock, Stopwatch};
 use async_trait::async_trait;
 use bytes::Bytes;
-use redis::{Value, cmd};
+use redis::{Cmd, Value, cmd};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -143,8 +144,10 @@ impl RedisTier {
 
     /// One look, through the breaker.
     async fn look(&self, hash: KeyHash, key: &[u8], begun: Stopwatch) -> Looked {
-        let mut get = cmd("GET");
-        get.arg(self.keys.entry(&hash));
+        let name = self.keys.entry(&hash);
+        // Made as large as it gets: it is made for every hit.
+        let mut get = Cmd::with_capacity(2, "GET".len() + name.len());
+        get.arg("GET").arg(&name);
         // Another one's look may have been waited for before.
         let left = self.limit.saturating_sub(begun.elapsed());
         match self.asking.command(Op::Get, left, &get).await {
@@ -170,7 +173,7 @@ impl RedisTier {
 #[async_trait]
 impl Remote for RedisTier {
     async fn get(&self, hash: KeyHash, key: &[u8]) -> Looked {
-        let looked = self.looks.share(hash, self.look(hash, key, Stopwatch::start())).await;
+        let looked = self.looks.share(hash, pin!(self.look(hash, key, Stopwatch::start()))).await;
         match looked {
             // The look that was shared may have been for another key, if BLAKE3 can be broken.
             Looked::Found(item) if item.key() != key => Looked::Nothing,
