@@ -621,7 +621,8 @@ async fn a_holder_that_dies_hands_over_within_the_lease() {
     let _next = next.await;
     assert!(begun.elapsed() < LEASE + Duration::from_secs(8), "{:?}", begun.elapsed());
     let asked = other.told.asked(Op::Wait) - asked;
-    assert!(asked <= 4, "nobody hammers: {asked}");
+    // It is looked at every 150 ms at most, although its end would be told.
+    assert!(asked <= 20, "nobody hammers: {asked}");
 }
 
 #[tokio::test]
