@@ -3,25 +3,15 @@
 use super::dice::Dice;
 use super::kept::{Kept, Lost};
 use super::queue::{Item, Queue};
-use super::{Head, Intent, LogStore, MAX_PURGES, NodeId, Peer, Record, RecordId, Settle};
-use crate::invalidation::{
-    Appending, Epoch, IntentId, Invalidation, Ledger, Log, LogError, Place, Position, Purge, Reach, Standing,
-};
+use super::{Head, LogStore, NodeId, Peer, Record, RecordId, Settle};
+use crate::invalidation::{Epoch, IntentId, Ledger, Place, Position, Purge};
 use crate::time::{Clock, Timestamp};
-use async_trait::async_trait;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot, watch};
-use tokio::time::{Instant, timeout};
-
-/// How long a request that brought a position waits for it. The log is usually some milliseconds behind; what takes longer
-/// than this costs less at the origin.
-const REACH: Duration = Duration::from_millis(250);
-
-/// Writes under way whose intents are remembered, to be recorded again after a fail-over.
-const MAX_INTENTS: usize = 1 << 14;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 /// How long a server that was replaced by an empty one may have gone on taking purges. Connections are watched far more
 /// closely than this.
@@ -173,7 +163,7 @@ impl SharedLog {
         let _late = timeout(self.settings.timeout, self.store.leave(self.node)).await;
     }
 
-    fn connected_to(&self) -> Option<Epoch> {
+    pub(super) fn connected_to(&self) -> Option<Epoch> {
         let state = self.lock();
         state.followed.as_ref().filter(|_| state.connected).map(|(epoch, _)| *epoch)
     }
@@ -338,190 +328,12 @@ impl SharedLog {
         }
         number
     }
-
-    fn push(&self, appending: Appending) -> Result<(Vec<u64>, oneshot::Receiver<Place>), LogError> {
-        let Appending { batch, intent, in_doubt, urgent } = appending;
-        if let Some(intent) = intent.filter(|_| !in_doubt) {
-            self.lock().intents.remove(&intent);
-        }
-        let purges: Arc<[Purge]> = batch.iter().map(Purge::from).collect();
-        let settle = intent.map(|id| if in_doubt { Settle::Sweep(id) } else { Settle::Done(id) });
-        let (done, appended) = oneshot::channel();
-        let mut state = self.lock();
-        // Without a connection there is nothing to wait for.
-        let here = !state.connected;
-        if here {
-            self.ledger.apply_here(purges.iter().copied());
-        }
-        let mut parts = purges.chunks(MAX_PURGES).peekable();
-        let (mut done, mut numbers) = (Some(done), Vec::new());
-        while let Some(part) = parts.next() {
-            // Who waits is told when the last part stands there, and until then the intent does.
-            let last = parts.peek().is_none();
-            numbers.push(self.enqueue(
-                &mut state,
-                Item {
-                    number: 0,
-                    purges: part.into(),
-                    settle: settle.filter(|_| last),
-                    urgent,
-                    here,
-                    done: done.take_if(|_| last && !here),
-                },
-            ));
-        }
-        drop(state);
-        self.queued.notify_one();
-        if here { Err(away()) } else { Ok((numbers, appended)) }
-    }
-
-    /// Applies here what could not be appended in time.
-    fn give_up(&self, numbers: &[u64]) {
-        let mut state = self.lock();
-        for number in numbers {
-            if let Some(item) = state.queue.get_mut(*number)
-                && !item.here
-            {
-                item.here = true;
-                self.ledger.apply_here(item.purges.iter().copied());
-            }
-        }
-    }
 }
 
 /// Up to where two lives of a log agree, by where their terms ended.
 fn diverged(ours: &[Position], theirs: &[Position]) -> Option<Position> {
     let differing = ours.iter().zip(theirs).find(|(ours, theirs)| ours != theirs);
     differing.map(|(ours, theirs)| *ours.min(theirs))
-}
-
-fn away() -> LogError {
-    LogError::Unavailable(
-        "it cannot be reached; the purge applies to this node and is appended later".to_owned(),
-    )
-}
-
-#[async_trait]
-impl Log for SharedLog {
-    async fn append(&self, appending: Appending) -> Result<Place, LogError> {
-        if appending.batch.is_empty() {
-            let (epoch, position) = (self.ledger.epoch(), self.ledger.applied());
-            return Ok(Place { epoch, position });
-        }
-        let (numbers, mut appended) = self.push(appending)?;
-        match timeout(self.settings.timeout, &mut appended).await {
-            Ok(Ok(place)) => Ok(place),
-            // Swept by another node, or part of what was widened: it is in the queue no more, or covered by all of it.
-            Ok(Err(_)) => Err(away()),
-            Err(_) => {
-                self.give_up(&numbers);
-                appended.try_recv().map_err(|_| away())
-            }
-        }
-    }
-
-    async fn intend(&self, batch: &[Invalidation]) -> Option<IntentId> {
-        let epoch = self.connected_to()?;
-        let id = IntentId(self.dice.name());
-        let purges: Arc<[Purge]> = batch.iter().map(Purge::from).collect();
-        let within = self.settings.write_bound;
-        let intent = Intent { id, node: Some(self.node), purges: Arc::clone(&purges), within };
-        match timeout(self.settings.timeout, self.store.intend(epoch, &intent)).await {
-            Ok(Ok(())) => {
-                let now = self.clock.now();
-                let mut state = self.lock();
-                if state.intents.len() >= MAX_INTENTS {
-                    state.intents.retain(|_, (_, until)| now < *until);
-                }
-                // Beyond the bound an intent is recorded, and only not again.
-                if state.intents.len() < MAX_INTENTS {
-                    state.intents.insert(id, (purges, now.plus(within)));
-                }
-                Some(id)
-            }
-            _ => None,
-        }
-    }
-
-    async fn repeat(&self, batch: &[Invalidation], within: Duration) {
-        let Some(epoch) = self.connected_to() else { return };
-        let purges = batch.iter().map(Purge::from).collect();
-        let intent = Intent { id: IntentId(self.dice.name()), node: None, purges, within };
-        if !matches!(timeout(self.settings.timeout, self.store.intend(epoch, &intent)).await, Ok(Ok(()))) {
-            tracing::debug!("a purge that is to be repeated is known to this node alone");
-        }
-    }
-
-    fn withdraw(&self, intent: IntentId) {
-        self.lock().intents.remove(&intent);
-        let settle = Some(Settle::Done(intent));
-        let item = Item { number: 0, purges: Arc::from([]), settle, urgent: false, here: false, done: None };
-        self.enqueue(&mut self.lock(), item);
-        self.queued.notify_one();
-    }
-
-    async fn reach(&self, place: Place) -> Reach {
-        match self.ledger.standing(place) {
-            Standing::Applied => return Reach::Applied,
-            Standing::Unknown => return Reach::Unknown,
-            Standing::Ahead if self.lock().connected => {}
-            Standing::Ahead | Standing::Beyond => return Reach::Behind,
-        }
-        let position = place.position;
-        let mut applied = self.applied.subscribe();
-        let mut beats = self.beats.subscribe();
-        // Only a heartbeat that begins from now on can tell that the position was never handed out.
-        let begun = beats.borrow().begun;
-        self.beat_now.notify_one();
-        let told = async {
-            let beat = beats.wait_for(|beats| beats.ended > begun || beats.last >= position).await;
-            let unknown = beat.is_ok_and(|beat| beat.last < position);
-            if !unknown {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            biased;
-            reached = timeout(REACH, applied.wait_for(|applied| *applied >= position)) => match reached {
-                // In a term that began meanwhile the position may be another's.
-                Ok(Ok(_)) if self.ledger.standing(place) == Standing::Applied => Reach::Applied,
-                _ => Reach::Behind,
-            },
-            () = told => match self.ledger.standing(place) {
-                Standing::Beyond => Reach::Behind,
-                _ => Reach::Unknown,
-            },
-        }
-    }
-
-    async fn spread(&self, Place { position, .. }: Place, within: Duration) -> Vec<String> {
-        let deadline = Instant::now() + within;
-        let mut beats = self.beats.subscribe();
-        loop {
-            let (begun, seen) = {
-                let beats = beats.borrow_and_update();
-                (beats.begun, beats.peers.clone())
-            };
-            self.beat_now.notify_one();
-            let newer = beats.wait_for(|beats| beats.ended > begun);
-            let peers = match tokio::time::timeout_at(deadline, newer).await {
-                Ok(Ok(beats)) => beats.peers.clone(),
-                _ => return behind(&seen, position, self.node),
-            };
-            let behind = behind(&peers, position, self.node);
-            if behind.is_empty() {
-                return behind;
-            }
-        }
-    }
-}
-
-/// Those that have not applied `position`.
-fn behind(peers: &[Peer], position: Position, own: NodeId) -> Vec<String> {
-    if peers.is_empty() {
-        return vec![own.to_string()];
-    }
-    peers.iter().filter(|peer| peer.applied < position).map(|peer| peer.node.to_string()).collect()
 }
 
 impl fmt::Debug for SharedLog {
