@@ -123,7 +123,7 @@ impl SharedLog {
     async fn load(&self, head: &Head) -> Result<(), Interrupted> {
         let hard = self.table(head, Mode::Hard).await?;
         let soft = self.table(head, Mode::Soft).await?;
-        self.ledger.load(head.last, head.all, [&hard, &soft]);
+        self.ledger.load(head.last, head.marks, [&hard, &soft]);
         let mut state = self.lock();
         state.gap = false;
         self.settle_up(&state);

@@ -10,6 +10,6 @@ mod store;
 
 pub use log::{FleetObserver, FleetSettings, FleetStats, SharedLog};
 pub use store::{
-    Append, Appended, Beat, Due, Head, Intent, LogStore, MAX_DUE, MAX_PURGES, MAX_READ, NODE_TIMEOUT, NodeId,
-    Peer, Record, RecordId, Settle, StoreError, TABLE_CHUNK, TABLE_SLOTS,
+    Append, Appended, Beat, Due, Head, Intent, LogStore, MAX_DUE, MAX_PURGES, MAX_READ, Marks, NODE_TIMEOUT,
+    NodeId, Peer, Record, RecordId, Settle, StoreError, TABLE_CHUNK, TABLE_SLOTS,
 };

@@ -3,7 +3,7 @@
 //! Every call is one attempt with a deadline of its own and may fail in any way: refused, late, taken although it looked
 //! refused. Whoever calls repeats; every call can be repeated without harm.
 
-use crate::invalidation::{Birth, Epoch, IntentId, Mode, Position, Purge, Term};
+use crate::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Position, Purge, Term};
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +23,9 @@ impl fmt::Display for NodeId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(pub u128);
 
+/// When each kind of matcher was last invalidated, in the order of [`Kind::EACH`].
+pub type Marks = [Position; Kind::EACH.len()];
+
 /// The head of the log as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -34,8 +37,8 @@ pub struct Head {
     pub ends: Vec<Position>,
     /// The last position handed out.
     pub last: Position,
-    /// The last time everything was invalidated, hard and soft.
-    pub all: [Position; 2],
+    /// The last time that anything of each kind was invalidated, hard and soft.
+    pub marks: [Marks; 2],
 }
 
 impl Head {

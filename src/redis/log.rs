@@ -8,7 +8,7 @@
 //!
 //! | key | type | content |
 //! | --- | --- | --- |
-//! | `{namespace}:log:head` | hash | `layout`, `birth`, `term`, `replid`, `ends`, `last` (position handed out or seen), `tip` (position of the newest record), `all_hard`, `all_soft`, `hard` and `soft` (1 once the table was made) |
+//! | `{namespace}:log:head` | hash | `layout`, `birth`, `term`, `replid`, `ends`, `last` (position handed out or seen), `tip` (position of the newest record), `all_hard`, `tag_soft`, … (when each kind of matcher was last purged), `hard` and `soft` (1 once the table was made) |
 //! | `{namespace}:log:stream` | stream | a record, its ID its position: `previous`, `id`, `urgent`, `purges`, `epoch` |
 //! | `{namespace}:log:table:hard`, `…:soft` | string | birth, then the slots, 8 bytes each, big-endian |
 //! | `{namespace}:log:intents` | hash | ID → deadline, node, purges |

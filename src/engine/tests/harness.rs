@@ -245,7 +245,7 @@ impl Node {
     pub(super) fn sharing(freshness: FreshnessRule, clock: SystemClock, remote: Arc<dyn Remote>) -> Self {
         let ledger = Arc::new(Ledger::cut_off(&LEDGER, BLIND_LIMIT));
         ledger.follow(Epoch { birth: Birth(1), term: Term(1) }, &[], None);
-        ledger.load(Position::at(clock.now()), [Position::START; 2], [&[], &[]]);
+        ledger.load(Position::at(clock.now()), [[Position::START; 5]; 2], [&[], &[]]);
         ledger.followed(clock.now().plus(Duration::from_secs(3600)));
         Self::of(freshness, clock, ledger, Some(remote))
     }

@@ -188,7 +188,7 @@ async fn what_another_life_of_the_log_vouched_for_is_confirmed_first() {
         let (mut one, mut other) = (fleet.node(), fleet.node());
         one.fill("/page", &[HOUR[0], ("etag", etag)], "text").await;
         other.ledger.follow(Epoch { birth: Birth(2), term: Term(1) }, &[], None);
-        other.ledger.load(Position::at(fleet.clock.now()), [Position::START; 2], [&[], &[]]);
+        other.ledger.load(Position::at(fleet.clock.now()), [[Position::START; 5]; 2], [&[], &[]]);
         let client = other.get("/page");
         let asked = other.asked().await;
         assert_eq!(asked.field("if-none-match"), conditional.then_some(etag), "{etag}");

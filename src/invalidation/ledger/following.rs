@@ -170,26 +170,31 @@ impl Ledger {
         }
     }
 
-    /// Takes over the log's table, whole: as it stood when the log had handed out `position`, or later. `all`: when
-    /// everything was last invalidated, hard and soft. From here on the log is applied record by record.
+    /// Takes over the log's table, whole: as it stood when the log had handed out `position`, or later. `marks`: when
+    /// each kind of matcher was last invalidated by then, hard and soft. From here on the log is applied record by record.
     ///
     /// What this node has not applied counts as later than all that it has. In one step, since an entry that is found live
     /// between two parts would be taken for live up to the stamp that the first part was given.
-    pub fn load(&self, position: Position, all: [Position; 2], tables: [&[Position]; 2]) {
+    pub fn load(
+        &self,
+        position: Position,
+        marks: [[Position; Kind::EACH.len()]; 2],
+        tables: [&[Position]; 2],
+    ) {
         let mut following = self.lock();
         let applied = self.applied();
         let latest =
-            tables.iter().flat_map(|table| table.iter()).chain(&all).max().copied().unwrap_or_default();
+            tables.into_iter().flatten().chain(marks.iter().flatten()).max().copied().unwrap_or_default();
         let next = self.next_stamp();
         let stamp = position.max(latest).as_u64().max(next);
         let stamp_of = |of: Position| if of > applied { of.as_u64().max(next) } else { of.as_u64() };
-        for (side, (table, all)) in [&self.hard, &self.soft].into_iter().zip(tables.into_iter().zip(all)) {
+        for (side, (table, marks)) in [&self.hard, &self.soft].into_iter().zip(tables.into_iter().zip(marks))
+        {
             let written = (0..).zip(table).filter(|(_, position)| **position > Position::START);
             written.for_each(|(slot, position)| side.table.raise_slot(slot, stamp_of(*position)));
-            for kind in Kind::EACH.into_iter().filter(|kind| *kind != Kind::All) {
-                side.marks[kind as usize].store(stamp, Ordering::Relaxed);
+            for (known, mark) in side.marks.iter().zip(marks) {
+                known.fetch_max(stamp_of(mark), Ordering::Relaxed);
             }
-            side.marks[Kind::All as usize].fetch_max(stamp_of(all), Ordering::Relaxed);
         }
         // The records do not tell of what was loaded.
         let View { recent, sealed, .. } = &**self.view.load();
@@ -261,6 +266,14 @@ mod tests {
     use super::*;
     use crate::invalidation::{Birth, Invalidation, Matcher, table_slots};
 
+    const NONE: [[Position; Kind::EACH.len()]; 2] = [[Position::START; Kind::EACH.len()]; 2];
+
+    fn marked(kind: Kind, number: u64) -> [Position; Kind::EACH.len()] {
+        let mut marks = NONE[0];
+        marks[kind as usize] = at(number);
+        marks
+    }
+
     fn at(number: u64) -> Position {
         Position::from_u64(number)
     }
@@ -286,7 +299,7 @@ mod tests {
         let settings = LedgerSettings { memory: 1 << 20, table_slots: 1 << 10 };
         let ledger = Ledger::cut_off(&settings, Duration::from_secs(5));
         ledger.follow(epoch(1, 1), &[], None);
-        ledger.load(at(position), [Position::START; 2], [&[], &[]]);
+        ledger.load(at(position), NONE, [&[], &[]]);
         ledger
     }
 
@@ -302,7 +315,7 @@ mod tests {
         check(&ledger, fence(1, 1, 50), "t", Verdict::Unproven);
         ledger.follow(epoch(1, 1), &[], None);
         assert_eq!(ledger.shared_fence(), None, "what the log invalidated before is not known yet");
-        ledger.load(at(40), [Position::START; 2], [&[], &[]]);
+        ledger.load(at(40), NONE, [&[], &[]]);
         assert_eq!(ledger.shared_fence(), Some(fence(1, 1, 40)));
     }
 
@@ -329,7 +342,7 @@ mod tests {
         // Another log that is as empty, while a purge of this node is missing in it.
         let missing = ledger.fence();
         ledger.follow(epoch(2, 1), &[], Some(at(missing.stamp())));
-        ledger.load(at(0), [Position::START; 2], [&[], &[]]);
+        ledger.load(at(0), NONE, [&[], &[]]);
         check(&ledger, fence(2, 1, 0), "t", Verdict::Dead);
         ledger.appended();
         check(&ledger, fence(2, 1, 0), "other", Verdict::Live);
@@ -432,7 +445,7 @@ mod tests {
         assert_eq!(ledger.judge_cached(stored, &tagged("t"), &checked), Verdict::Unproven);
         assert_eq!(ledger.judge(ledger.fence(), &tagged("t")), Verdict::Live);
         assert_eq!(ledger.applied(), Position::START);
-        ledger.load(at(50), [Position::START; 2], [&[], &[]]);
+        ledger.load(at(50), NONE, [&[], &[]]);
         assert_eq!(ledger.judge_cached(stored, &tagged("t"), &checked), Verdict::Unproven);
         assert_eq!(ledger.judge(ledger.fence(), &tagged("t")), Verdict::Live);
         ledger.apply_purges(at(60), [purge("t")]);
@@ -445,13 +458,13 @@ mod tests {
         let stored = ledger.fence();
         let mut table = [Position::START; 1 << 10];
         table_slots(purge("t").hash, 1 << 10).for_each(|slot| table[slot] = at(250));
-        ledger.load(at(260), [Position::START; 2], [&table, &[]]);
+        ledger.load(at(260), [marked(Kind::Tag, 250), NONE[1]], [&table, &[]]);
         assert_eq!(ledger.applied(), at(260));
         assert_eq!(ledger.judge(stored, &tagged("t")), Verdict::Dead);
         assert_eq!(ledger.judge(stored, &tagged("other")), Verdict::Live);
         check(&ledger, fence(1, 1, 249), "t", Verdict::Dead);
         check(&ledger, fence(1, 1, 250), "t", Verdict::Live);
-        ledger.load(at(300), [at(280), Position::START], [&[], &[]]);
+        ledger.load(at(300), [marked(Kind::All, 280), NONE[1]], [&[], &[]]);
         check(&ledger, fence(1, 1, 279), "other", Verdict::Dead);
         check(&ledger, fence(1, 1, 280), "other", Verdict::Live);
     }

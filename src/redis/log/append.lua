@@ -44,6 +44,15 @@ for mode, name in ipairs({ 'hard', 'soft' }) do
   end
 end
 
+-- When each kind of matcher was last purged: nodes look into the table for the others alone.
+local kinds = { 'path', 'prefix', 'tag', 'route' }
+for i = 1, #ARGV[6], 10 do
+  local kind = kinds[string.byte(ARGV[6], i) + 1]
+  if kind then
+    redis.call('HSET', HEAD, kind .. (string.byte(ARGV[6], i + 1) == 1 and '_soft' or '_hard'), text(at))
+  end
+end
+
 local added = redis.pcall(
   'XADD', STREAM, 'MAXLEN', '~', ARGV[11], text(at),
   'previous', text(head.tip), 'id', ARGV[4], 'urgent', ARGV[5], 'purges', ARGV[6], 'epoch', ARGV[1]

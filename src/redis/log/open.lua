@@ -124,7 +124,10 @@ elseif (replid ~= 'unknown' and replid ~= head.replid) or unheard_of() then
     be_born()
   end
 end
-local reply = redis.call('HMGET', HEAD, 'birth', 'term', 'last', 'all_hard', 'all_soft', 'ends')
+local reply = redis.call(
+  'HMGET', HEAD, 'birth', 'term', 'last', 'ends', 'path_hard', 'prefix_hard', 'tag_hard', 'route_hard', 'all_hard',
+  'path_soft', 'prefix_soft', 'tag_soft', 'route_soft', 'all_soft'
+)
 -- Whether the server would make room by evicting what has no expiry, too.
 local memory = redis.pcall('INFO', 'memory')
 local evicts = type(memory) == 'string'

@@ -1,6 +1,6 @@
 //! How positions, purges and records are written in Redis, and read back as the untrusted bytes they are.
 
-use crate::fleet::{Beat, Due, Head, NodeId, Peer, Record, RecordId, StoreError, TABLE_SLOTS};
+use crate::fleet::{Beat, Due, Head, Marks, NodeId, Peer, Record, RecordId, StoreError, TABLE_SLOTS};
 use crate::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Position, Purge, Term, table_slots};
 use redis::Value;
 use std::sync::Arc;
@@ -192,7 +192,8 @@ fn record(entry: &Value, reader: Epoch) -> Result<Record, BadRecord> {
 
 /// Birth, term, last, all hard, all soft, ends.
 pub(super) fn head(fields: &[Value]) -> Result<Head, Malformed> {
-    let [birth, term, last, hard, soft, ends] = fields else { return Err(Malformed) };
+    let [birth, term, last, ends, marks @ ..] = fields else { return Err(Malformed) };
+    let (hard, soft) = marks.split_at_checked(Kind::EACH.len()).ok_or(Malformed)?;
     let term = std::str::from_utf8(bytes(term)?).map_err(|_| Malformed)?;
     let ends = bytes(ends)?.split(|byte| *byte == b' ').filter(|end| !end.is_empty());
     let head = Head {
@@ -200,7 +201,7 @@ pub(super) fn head(fields: &[Value]) -> Result<Head, Malformed> {
         term: Term(term.parse().map_err(|_| Malformed)?),
         ends: ends.map(position_of).collect::<Result<_, _>>()?,
         last: position(last)?,
-        all: [position(hard)?, position(soft)?],
+        marks: [marks_of(hard)?, marks_of(soft)?],
     };
     let as_many_as_terms = u32::try_from(head.ends.len()).ok().and_then(|n| n.checked_add(1));
     let sorted = head.ends.is_sorted() && head.ends.last().is_none_or(|end| *end <= head.last);
@@ -208,6 +209,15 @@ pub(super) fn head(fields: &[Value]) -> Result<Head, Malformed> {
         return Err(Malformed);
     }
     Ok(head)
+}
+
+/// When each kind was last purged; never, where nothing stands there.
+fn marks_of(fields: &[Value]) -> Result<Marks, Malformed> {
+    let marks = fields.iter().map(|mark| match mark {
+        Value::Nil => Ok(Position::START),
+        mark => position(mark),
+    });
+    marks.collect::<Result<Vec<_>, _>>()?.try_into().map_err(|_| Malformed)
 }
 
 /// Last, nodes with what they have applied, intents with whether it is the last time and what they purge.

@@ -2,8 +2,8 @@
 
 use super::{append, append_all, fresh, hard, ids, log_at, log_with, purge, read, record, settings};
 use crate::support::{RedisServer, within};
-use larder::fleet::{Append, LogStore, RecordId, StoreError, TABLE_CHUNK, TABLE_SLOTS};
-use larder::invalidation::{Epoch, Mode, Position, Purge, table_slots};
+use larder::fleet::{Append, Head, LogStore, RecordId, StoreError, TABLE_CHUNK, TABLE_SLOTS};
+use larder::invalidation::{Epoch, Kind, Mode, Position, Purge, table_slots};
 use larder::redis::RedisLog;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -177,17 +177,17 @@ async fn table(log: &RedisLog, epoch: Epoch, mode: Mode) -> Vec<Position> {
 #[tokio::test]
 async fn the_head_knows_when_everything_was_purged() {
     let (_server, log, head) = fresh().await;
-    assert_eq!(head.all, [Position::START; 2]);
+    assert_eq!(all_of(&head), [Position::START; 2]);
     let epoch = head.epoch();
     let everything = Purge::everything();
     let soft = Purge { mode: Mode::Soft, ..everything };
     let all =
         |purge, number| Append { purges: Arc::from([purge, hard(1)]), ..record(number, Position::START) };
     let (first, _) = append(&log, epoch, &all(everything, 0)).await;
-    assert_eq!(log.open(Position::START, None).await.unwrap().all, [first, Position::START]);
+    assert_eq!(all_of(&log.open(Position::START, None).await.unwrap()), [first, Position::START]);
     let (second, _) = append(&log, epoch, &all(soft, 1)).await;
     let head = log.open(Position::START, None).await.unwrap();
-    assert_eq!((head.all, head.last, head.epoch()), ([first, second], second, epoch));
+    assert_eq!((all_of(&head), head.last, head.epoch()), ([first, second], second, epoch));
 }
 
 #[tokio::test]
@@ -234,4 +234,26 @@ async fn a_thousand_appends_a_second() {
         last = append(&log, epoch, &Append { purges, ..record(number, last) }).await.0;
     }
     println!("{:.2} ms an append of 256 purges", begun.elapsed().as_secs_f64() * 10.0);
+}
+
+/// When everything was purged.
+fn all_of(head: &Head) -> [Position; 2] {
+    head.marks.map(|marks| marks[Kind::All as usize])
+}
+
+#[tokio::test]
+async fn the_head_tells_when_each_kind_was_purged() {
+    let (_server, log, head) = fresh().await;
+    assert_eq!(head.marks, [[Position::START; 5]; 2]);
+    let position = append_all(&log, head.epoch(), 0..1).await;
+    let marks = log.open(Position::START, None).await.unwrap().marks;
+    let kind = hard(0).kind;
+    for each in Kind::EACH {
+        let expected = if each == kind { position } else { Position::START };
+        assert_eq!(
+            (marks[0][each as usize], marks[1][each as usize]),
+            (expected, Position::START),
+            "{each:?}"
+        );
+    }
 }

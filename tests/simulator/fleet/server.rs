@@ -160,7 +160,7 @@ impl Server {
                     term: Term(1),
                     ends: Vec::new(),
                     last: inner.next(seen, seen, now),
-                    all: [Position::START; 2],
+                    marks: Default::default(),
                 };
                 inner.primary = Data { head: Some(head), history: inner.history, ..Data::default() };
             }
@@ -252,8 +252,8 @@ impl LogStore for Server {
                 head.last = position;
                 for purge in append.purges.iter() {
                     let mode = usize::from(purge.mode == Mode::Soft);
+                    head.marks[mode][purge.kind as usize] = position;
                     if purge.kind == Kind::All {
-                        head.all[mode] = position;
                         continue;
                     }
                     data.table[mode].resize(SLOTS, Position::START);
