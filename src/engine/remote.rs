@@ -140,40 +140,31 @@ impl Fill {
 
     /// Looks under the key of the request, and under that of its variant where it turns out that there are some.
     async fn look(&mut self, remote: &dyn Remote) -> Look {
-        let known = self.varies_on.get().cloned();
-        let key = self.looked_for();
-        let looked = match self.seen.take() {
-            Some(seen) => seen,
-            None => remote.get(key.hash, &key.bytes).await,
-        };
-        match looked {
-            Looked::Found(RemoteItem::Entry(entry)) => self.take(remote, entry, &key).await,
-            Looked::Found(RemoteItem::Variants { names, .. }) if known.is_none() => {
-                self.look_for_variant(remote, &names).await
+        loop {
+            let key = self.looked_for();
+            let looked = match self.seen.take() {
+                Some(seen) => seen,
+                None => remote.get(key.hash, &key.bytes).await,
+            };
+            match looked {
+                Looked::Found(RemoteItem::Entry(entry)) => return self.take(remote, entry, &key).await,
+                // Once: variants of a variant nobody writes.
+                Looked::Found(RemoteItem::Variants { names, .. }) if self.learn(&names) => {}
+                Looked::Found(RemoteItem::Variants { .. }) | Looked::Nothing => return Look::Nothing,
+                Looked::Unavailable => return Look::Unavailable,
             }
-            // Variants of a variant: nobody writes that.
-            Looked::Found(RemoteItem::Variants { .. }) | Looked::Nothing => Look::Nothing,
-            Looked::Unavailable => Look::Unavailable,
         }
     }
 
-    async fn look_for_variant(&mut self, remote: &dyn Remote, names: &[HeaderName]) -> Look {
-        let asked = self.flight().asked();
-        let hash = self.primary.variant(names, asked).hash;
-        self.ticket.is_variant(hash);
-        let memory = &self.engine.memory;
-        let Some(names) = memory.put_variants(self.primary.hash, &self.primary.bytes, names, VARIES_FOR)
-        else {
-            return Look::Nothing;
-        };
-        let key = self.primary.variant(&names, asked);
-        // It was not known, or this would have been the first look.
-        let _known = self.varies_on.set(names);
-        match remote.get(key.hash, &key.bytes).await {
-            Looked::Found(RemoteItem::Entry(entry)) => self.take(remote, entry, &key).await,
-            Looked::Found(RemoteItem::Variants { .. }) | Looked::Nothing => Look::Nothing,
-            Looked::Unavailable => Look::Unavailable,
+    /// Notes what the origin varies on. `false`: it was known before, or it is too much to be told apart.
+    fn learn(&self, names: &[HeaderName]) -> bool {
+        if self.varies_on.get().is_some() {
+            return false;
         }
+        self.ticket.is_variant(self.primary.variant(names, self.flight().asked()).hash);
+        let memory = &self.engine.memory;
+        let names = memory.put_variants(self.primary.hash, &self.primary.bytes, names, VARIES_FOR);
+        names.is_some_and(|names| self.varies_on.set(names).is_ok())
     }
 
     /// Judges what was found: fit for those who wait, worth confirming, or of no use.

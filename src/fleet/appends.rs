@@ -129,8 +129,8 @@ impl Log for SharedLog {
 
     fn withdraw(&self, intent: IntentId) {
         self.lock().intents.remove(&intent);
-        let settle = Some(Settle::Done(intent));
-        let item = Item { number: 0, purges: Arc::from([]), settle, urgent: false, here: false, done: None };
+        let settle = Settle::Done(intent);
+        let item = Item::new(Arc::from([])).settling(settle);
         self.enqueue(&mut self.lock(), item);
         self.queued.notify_one();
     }

@@ -190,7 +190,7 @@ impl SharedLog {
         }
         self.observer.event("appended_again");
         for (_, purges) in std::mem::take(&mut state.missing) {
-            let item = Item { number: 0, purges, settle: None, urgent: false, here: true, done: None };
+            let item = Item::new(purges).applied();
             self.enqueue(&mut state, item);
         }
         self.queued.notify_one();

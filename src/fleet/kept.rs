@@ -57,6 +57,11 @@ impl Kept {
         self.records.get(first).map(|(position, ..)| *position)
     }
 
+    /// Whether a record was applied lately.
+    pub(super) fn knows(&self, id: RecordId) -> bool {
+        self.records.iter().rev().any(|(_, known, _)| *known == id)
+    }
+
     /// Forgets all of it: `position` is where everything before is known from elsewhere.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
@@ -88,7 +93,9 @@ mod tests {
     fn what_lies_beyond_the_end_is_taken_out_once() {
         let mut kept = Kept::default();
         (1..=5).for_each(|position| kept.push(&record(position, 1)));
+        assert!(kept.knows(RecordId(5)) && !kept.knows(RecordId(6)));
         assert_eq!(ids(kept.beyond(Position::from_u64(3))), Some(vec![4, 5]));
+        assert!(kept.knows(RecordId(3)) && !kept.knows(RecordId(5)));
         assert_eq!(ids(kept.beyond(Position::from_u64(3))), Some(vec![]));
         assert_eq!(ids(kept.beyond(Position::from_u64(1))), Some(vec![2, 3]));
         assert_eq!(kept.purges, 1);

@@ -222,7 +222,7 @@ impl SharedLog {
                 self.observer.event("everything");
                 self.ledger.apply_here([Purge::everything()]);
                 let purges = Arc::from([Purge::everything()]);
-                let item = Item { number: 0, purges, settle: None, urgent: false, here: true, done: None };
+                let item = Item::new(purges).applied();
                 self.enqueue(state, item);
             }
         }
@@ -301,7 +301,8 @@ impl SharedLog {
             return self.settle_up(&state);
         }
         self.ledger.apply_here(purges.iter().copied());
-        if let Some(own) = own {
+        // The tail may have read it while replicas were waited for.
+        if let Some(own) = own.filter(|own| !state.kept.knows(*own)) {
             state.missing.push((own, purges));
         }
         self.settle_up(&state);
@@ -311,8 +312,7 @@ impl SharedLog {
     pub(super) fn sweep(&self, settle: Settle, purges: Arc<[Purge]>) {
         let mut state = self.lock();
         if !state.queue.settles(settle) {
-            let item =
-                Item { number: 0, purges, settle: Some(settle), urgent: false, here: false, done: None };
+            let item = Item::new(purges).settling(settle);
             self.enqueue(&mut state, item);
             self.queued.notify_one();
         }

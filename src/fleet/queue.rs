@@ -23,6 +23,23 @@ pub(super) struct Item {
     pub(super) done: Option<oneshot::Sender<Place>>,
 }
 
+impl Item {
+    /// One that nobody waits for.
+    pub(super) fn new(purges: Arc<[Purge]>) -> Self {
+        Self { number: 0, purges, settle: None, urgent: false, here: false, done: None }
+    }
+
+    /// It is applied on this node already.
+    pub(super) fn applied(self) -> Self {
+        Self { here: true, ..self }
+    }
+
+    /// It answers an intent.
+    pub(super) fn settling(self, settle: Settle) -> Self {
+        Self { settle: Some(settle), ..self }
+    }
+}
+
 /// What a node still has to append.
 #[derive(Debug, Default)]
 pub(super) struct Queue {

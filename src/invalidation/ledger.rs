@@ -29,7 +29,7 @@ use std::time::Duration;
 mod following;
 
 use following::Following;
-pub use following::{Localized, Standing};
+pub use following::Standing;
 
 /// Slots of the newest records when nothing was invalidated yet: 24 KiB.
 const FIRST_SLOTS: usize = 1 << 10;

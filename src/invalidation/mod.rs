@@ -16,7 +16,7 @@ mod template;
 mod url;
 
 pub use bearings::{BadBearings, Bearings, BearingsLayout, Checked, TooManyTags};
-pub use ledger::{Ledger, LedgerSettings, LedgerStats, Localized, Standing, Verdict};
+pub use ledger::{Ledger, LedgerSettings, LedgerStats, Standing, Verdict};
 pub use log::{Appending, IntentId, LocalLog, Log, LogError, Reach};
 pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};
 pub use plan::{Selector, WriteRule, WriteSeen, plan_write};

@@ -42,15 +42,6 @@ pub enum Standing {
     Unknown,
 }
 
-/// What a fence of another node means on this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Localized {
-    /// It can be judged by this fence.
-    Fence(Fence),
-    /// It was taken from a log, or in a term, of which this node knows nothing: it proves nothing here.
-    Unproven,
-}
-
 impl Ledger {
     /// A ledger whose node is to follow a shared log and has not begun to. `blind_limit`: how long an entry counts as
     /// fresh after it was validated, or after the log was last followed, whichever is later.
@@ -69,23 +60,24 @@ impl Ledger {
         Some(SharedFence { epoch: log.epoch, position: self.applied() })
     }
 
-    /// What a fence of another node means here. Its entry is then judged as any other.
+    /// What a fence of another node means here: its entry is then judged as any other. `None`: it was taken from a log, or in a
+    /// term, of which this node knows nothing, and proves nothing here.
     ///
     /// A fence of an earlier term counts as at most the end of that term, as what came later may have been lost. While a
     /// purge of this node is not in the log, no other node's fence covers it, however late. No fence in here is beyond the last
     /// stamp, so that whatever is applied later is later than all of them. And none is before the stamp at which this node began
     /// to follow the log: the log itself proves it, even where nothing was ever appended to it, and all that the log tells of is
     /// applied with later stamps.
-    pub fn localize(&self, fence: SharedFence) -> Localized {
+    fn localize(&self, fence: SharedFence) -> Option<Fence> {
         let following = self.lock();
-        let Some(log) = &following.log else { return Localized::Unproven };
+        let log = following.log.as_ref()?;
         if fence.epoch.birth != log.epoch.birth || fence.epoch.term > log.epoch.term {
-            return Localized::Unproven;
+            return None;
         }
         let position = log.end_of(fence.epoch.term).map_or(fence.position, |end| fence.position.min(end));
         let stamp = position.as_u64();
         let stamp = stamp.min(self.stamp.load(Ordering::Relaxed)).max(self.proven.load(Ordering::Relaxed));
-        Localized::Fence(Fence::from_stamp(match following.outstanding {
+        Some(Fence::from_stamp(match following.outstanding {
             0 => stamp,
             first => stamp.min(first - 1),
         }))
@@ -94,8 +86,8 @@ impl Ledger {
     /// Judges what another node stored under `fence` and `bearings`; also says with which fence it may be kept here.
     pub fn judge_shared(&self, fence: SharedFence, bearings: &Bearings) -> (Verdict, Fence) {
         match self.localize(fence) {
-            Localized::Fence(fence) => (self.judge(fence, bearings), fence),
-            Localized::Unproven => (Verdict::Unproven, Fence::default()),
+            Some(fence) => (self.judge(fence, bearings), fence),
+            None => (Verdict::Unproven, Fence::default()),
         }
     }
 
