@@ -175,3 +175,20 @@ async fn a_write_at_any_node_purges_at_all() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_purge_that_too_few_replicas_have_stands_in_the_log_once() {
+    let (redis, origin) = (RedisServer::start().await, Origin::start().await);
+    let shared = Larder::before(&origin)
+        .redis_with(&redis.url(), "timeout: 50ms")
+        .rules("invalidation: { min_replicas: 1 }");
+    let fleet = nodes(1, &shared).await;
+    let node = at(&fleet)[0];
+    // Each is appended when the one before it was given up by the replicas, and the log read behind it.
+    for (number, tag) in ["one", "two", "three"].into_iter().enumerate() {
+        assert_eq!(node.purge(&json!({ "tags": [tag] })).await, None, "nobody vouches for it");
+        redis.says("XLEN {larder}:log:stream", &(number + 1).to_string()).await;
+    }
+    let records: u64 = redis.command("XLEN {larder}:log:stream").await;
+    assert_eq!(records, 3);
+}
