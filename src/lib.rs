@@ -41,7 +41,8 @@
 //! | [`invalidation`] | matchers, ledger, fence, what a write purges; the port of the log | – |
 //! | [`fleet`] | how nodes agree: one of them follows the shared log; the port of its server | `invalidation` |
 //! | [`origin`] | servers: balancing, health, pools; the port the engine fetches through | `semantics` |
-//! | [`redis`] | Redis and Valkey: the shared tier, leases, the log's server | the ports of `store` and `fleet` |
+//! | [`cdn`] | the CDNs in front: what each is told, when, and until it has taken it; one file a provider; the port of their queues | `invalidation`, `route` |
+//! | [`redis`] | Redis and Valkey: the shared tier, leases, the log's server, the queues for CDNs | the ports of `store`, `fleet` and `cdn` |
 //! | [`admin`], [`observe`] | purge API, health, metrics, logs | everything above |
 //! | [`config`] | YAML text → the settings of each layer, every fault at once | the settings types |
 //! | [`app`] | composition and life cycle, in one place | everything |
@@ -54,6 +55,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod cdn;
 pub mod cli;
 pub mod config;
 pub mod engine;

@@ -89,6 +89,9 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Both.
+    pub const EACH: [Self; 2] = [Self::Hard, Self::Soft];
+
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {

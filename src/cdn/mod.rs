@@ -1,0 +1,28 @@
+//! The CDNs in front: each is told what was purged, once all nodes have applied it, and until it has taken it.
+//!
+//! ```text
+//! log ─▶ queue of a CDN ─▶ one node delivers: waits until the fleet has applied a purge,
+//!        (`Outbox`)          joins what waits (`backlog`), makes calls of it within the limits of the API,
+//!                            repeats what fails, buries what cannot be delivered
+//!                                └─▶ `Provider` ─▶ CloudFront, Fastly, …
+//! ```
+//!
+//! A purge is queued by what appends it to the invalidation log, in the same step, so that no crash comes between them.
+//! It leaves the queue when its CDN has taken it, or as a dead letter that `/stats` shows and `larder cdn retry` brings back.
+//! It may be delivered twice, and never not at all.
+
+mod client;
+mod job;
+mod outbox;
+mod provider;
+pub mod providers;
+mod settings;
+
+pub use client::{Client, ClientError, judge};
+pub use job::{DeadLetter, Job, JobId};
+pub use outbox::{Backlog, Outbox, OutboxError, Wait};
+pub use provider::{
+    Alphabet, Call, CallError, CallId, Limits, Location, Many, Provider, Rate, Separator, TagHeader, Target,
+    TargetKind,
+};
+pub use settings::{CdnSettings, ProviderSettings};

@@ -1,0 +1,51 @@
+//! What is set for one CDN.
+
+use super::{Rate, providers};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One CDN in front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CdnSettings {
+    /// Its name: the label in metrics and logs, and of its queue.
+    pub name: Arc<str>,
+    /// Whose API, and how.
+    pub provider: ProviderSettings,
+    /// The canonical hosts it stands before; purges of others are not sent. Empty: all.
+    pub hosts: Vec<Box<str>>,
+    /// Scheme and host as clients write them, where they are not `https://` and the canonical host.
+    pub public_url: Option<Arc<str>>,
+    /// How long the first purge waits for others, to go out with them.
+    pub gather: Duration,
+    /// Every purge is sent again after this: a CDN with shielding may fill its edge from a shield that was not purged yet.
+    pub second_purge: Option<Duration>,
+    /// A purge that was not taken for this long becomes a dead letter.
+    pub give_up_after: Duration,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// The rate at which it is called, in place of what its documentation says.
+    pub rate: Option<Rate>,
+}
+
+/// Whose API, and what it needs.
+#[expect(clippy::large_enum_variant, reason = "one a CDN, read once")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderSettings {
+    /// Amazon CloudFront.
+    #[cfg(feature = "cloudfront")]
+    Cloudfront(providers::cloudfront::CloudfrontSettings),
+    /// Fastly.
+    Fastly(providers::fastly::FastlySettings),
+    /// Cloudflare.
+    Cloudflare(providers::cloudflare::CloudflareSettings),
+    /// Akamai.
+    Akamai(providers::akamai::AkamaiSettings),
+    /// Google Cloud CDN.
+    Google(providers::google::GoogleSettings),
+    /// Azure Front Door.
+    Azure(providers::azure::AzureSettings),
+    /// Bunny.
+    Bunny(providers::bunny::BunnySettings),
+    /// Any other API, by template.
+    Http(providers::http::HttpSettings),
+}
