@@ -96,7 +96,7 @@ pub fn judge(reply: &Response<Bytes>) -> Option<CallError> {
     Some(CallError::Later {
         kind,
         reason,
-        after: retry_after(reply.headers(), SystemClock.now().as_system_time()),
+        after: retry_after(reply.headers(), SystemClock::new().now().as_system_time()),
     })
 }
 
