@@ -13,6 +13,7 @@
 
 mod client;
 mod job;
+pub mod limits;
 mod outbox;
 mod provider;
 pub mod providers;
