@@ -5,6 +5,8 @@ use larder::config::{self, Faults, Settings};
 
 #[path = "config/accepted.rs"]
 mod accepted;
+#[path = "config/cdn.rs"]
+mod cdn;
 #[path = "config/faults.rs"]
 mod faults;
 #[path = "config/files.rs"]

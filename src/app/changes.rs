@@ -17,6 +17,7 @@ pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'st
         log: SharedLogSettings { redis: log, blind_limit, min_replicas, write_bound },
         ledger,
         settle,
+        cdns,
         access_log: _,
         routes: _,
     } = wanted;
@@ -31,6 +32,7 @@ pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'st
         ("invalidation.blind_limit", *blind_limit != running.log.blind_limit),
         ("invalidation.min_replicas", *min_replicas != running.log.min_replicas),
         ("invalidation.write_bound", *write_bound != running.log.write_bound),
+        ("cdn", *cdns != running.cdns),
         ("invalidation.memory", *ledger != running.ledger),
         ("invalidation.settle", *settle != running.settle),
     ];
@@ -75,6 +77,7 @@ routes: [{ name: a, path: /a }]";
         check("replicas: 1", "replicas: 2", &["invalidation.min_replicas"]);
         check("bound: 60s", "bound: 61s", &["invalidation.write_bound"]);
         check("settle: 1s", "settle: 2s", &["invalidation.settle"]);
+        check("memory: {", "cdn: [{ name: a, bunny: { pull_zone: 1, access_key: a } }]\nmemory: {", &["cdn"]);
         check("3000", "3001", &[]);
         check("path: /a", "path: /b", &[]);
         check("9090 }", "9090, token: secret-secret-secret }", &[]);

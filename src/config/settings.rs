@@ -1,6 +1,7 @@
 //! Everything that is set, valid.
 
 use super::Secret;
+use crate::cdn::CdnSettings;
 use crate::engine::Route;
 use crate::invalidation::LedgerSettings;
 use crate::key::HostAliases;
@@ -55,7 +56,7 @@ pub struct SharedLogSettings {
 }
 
 /// The whole configuration. What cannot be changed by a reload: `threads`, `listen`, `admin.address`, `memory`,
-/// `redis`, `invalidation`.
+/// `redis`, `invalidation`, `cdn`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Runtimes, one thread each; at least one.
@@ -80,6 +81,8 @@ pub struct Settings {
     pub ledger: LedgerSettings,
     /// Each invalidation is repeated after this; zero: not.
     pub settle: Duration,
+    /// The CDNs in front.
+    pub cdns: Vec<CdnSettings>,
     /// Which requests are logged.
     pub access_log: AccessLogSettings,
     /// In the order tried; the last has no pattern and is named `default`.

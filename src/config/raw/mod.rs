@@ -3,11 +3,15 @@
 //! The structs here are the list of keys that this version accepts.
 
 mod cache;
+mod cdn;
 mod origin;
 mod redis;
 mod route;
 
 pub(super) use cache::{Cache, CacheChoice, Query};
+pub(super) use cdn::{
+    Akamai, Azure, Bunny, Cdn, Cloudflare, Cloudfront, Fastly, Google, HttpApi, HttpCall, TagHeader,
+};
 pub(super) use origin::{HealthCheck, Origin};
 pub(super) use redis::{Redis, RedisChoice};
 pub(super) use route::{OnWrite, Route, Selector};
@@ -26,7 +30,8 @@ use std::time::Duration;
 record! {
     /// The whole file.
     File, hint: |key| match key {
-        "cdn" | "events" => Some(Hint::Later),
+        "events" => Some(Hint::Later),
+        "cdns" => Some(Hint::Meant("cdn")),
         "server" | "upstream" | "backend" => Some(Hint::Meant("origin")),
         "upstreams" | "backends" => Some(Hint::Meant("origins")),
         "port" => Some(Hint::Instead("write `listen: [{ address: 0.0.0.0:8080 }]`".into())),
@@ -47,6 +52,7 @@ record! {
     "redis" => redis: RedisChoice,
     "region" => region: Region,
     "invalidation" => invalidation: Invalidation,
+    "cdn" => cdn: List<Cdn>,
     "access_log" => access_log: AccessLog,
     "defaults" => defaults: Defaults,
     "routes" => routes: List<Route>,

@@ -4,6 +4,7 @@
 //! is faulty; what it must not do is report the consequences of a fault as further faults.
 
 mod cache;
+mod cdn;
 mod files;
 mod hosts;
 mod listen;
@@ -48,6 +49,7 @@ pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> S
         redis,
         region,
         invalidation,
+        cdn,
         access_log,
         defaults: _,
         routes: _,
@@ -68,6 +70,7 @@ pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> S
         redis: tier,
         ledger,
         settle,
+        cdns: cdn::cdns(&scope, cdn),
         access_log: access_log.value().map_or_else(AccessLogSettings::default, log),
         routes: routes::routes(&scope, &file.value, &hosts, &region::rule(&scope, region)),
         host_aliases: hosts.settings(),

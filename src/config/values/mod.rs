@@ -1,12 +1,14 @@
 //! The single values of a configuration: what each may be, and what to write when it is something else.
 
 mod basic;
+mod cdn;
 mod http;
 mod net;
 mod redis;
 mod rules;
 
 pub(super) use basic::{Fraction, Threads, Token};
+pub(super) use cdn::{BaseUrl, Ident, Key, SecretTemplate, Separator, UrlTemplate, ValueTemplate};
 pub(super) use http::{RouteName, Status};
 pub(super) use net::Authority;
 pub(super) use redis::{Namespace, Password, RedisUrl};
