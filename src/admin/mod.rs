@@ -13,6 +13,7 @@
 //! Whether a request is let in is decided by [`gate`](self) alone, before its body is read.
 
 mod answer;
+mod cdns;
 mod control;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -25,6 +26,7 @@ mod serve;
 mod stats;
 mod token;
 
+pub use cdns::{CdnFigures, DeadLetterFigures};
 pub use control::{Control, Degraded, Readiness, Reloaded};
 pub(crate) use listener::{Serve, serve};
 pub use serve::Admin;

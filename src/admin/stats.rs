@@ -1,5 +1,6 @@
 //! The figures of `/stats`.
 
+use super::CdnFigures;
 use crate::fleet::FleetStats;
 use crate::invalidation::Position;
 use crate::observe::{Metrics, OriginMetrics, RouteMetrics, Totals};
@@ -34,6 +35,8 @@ pub struct Stats {
     pub routes: Vec<RouteFigures>,
     /// Every origin, by name.
     pub origins: Vec<OriginFigures>,
+    /// Every CDN, by name. Whoever looks after them fills it in.
+    pub cdns: Vec<CdnFigures>,
 }
 
 /// Figures of the memory tier.
@@ -142,6 +145,7 @@ impl Stats {
             log: readings.fleet.map(LogFigures::from),
             routes: metrics.routes().iter().map(|route| RouteFigures::of(route)).collect(),
             origins: metrics.origins().iter().map(|origin| OriginFigures::of(origin)).collect(),
+            cdns: Vec::new(),
         }
     }
 }

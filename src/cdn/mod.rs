@@ -12,15 +12,19 @@
 //! It may be delivered twice, and never not at all.
 
 mod client;
+mod figures;
 mod job;
 pub mod limits;
+mod observer;
 mod outbox;
 mod provider;
 pub mod providers;
 mod settings;
 
 pub use client::{Client, ClientError, judge};
+pub use figures::{CdnState, CdnStats, Failing, Outstanding, OutstandingReason};
 pub use job::{DeadLetter, Job, JobId};
+pub use observer::{CallResult, CdnObserver, PurgeResult};
 pub use outbox::{Backlog, Outbox, OutboxError, Wait};
 pub use provider::{
     Alphabet, Call, CallError, CallId, Limits, Location, Many, Provider, Rate, Separator, TagHeader, Target,

@@ -1,13 +1,53 @@
 //! How durations are spread, counted in buckets that never lock.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Upper bounds of the buckets, in nanoseconds.
+/// Upper bounds of buckets, in nanoseconds.
+type Bounds = [u64; 18];
+
+/// Which bounds a distribution has: fixed when it is compiled, as recording must not look for them.
+pub(super) trait Scale {
+    /// The bounds; they rise.
+    const BOUNDS: &'static Bounds;
+}
+
+/// For what clients wait for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Requests;
+
+impl Scale for Requests {
+    const BOUNDS: &'static Bounds = &BOUNDS;
+}
+
+/// For what goes on behind the requests, through hours of an outage.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deliveries;
+
+impl Scale for Deliveries {
+    const BOUNDS: &'static Bounds = &{
+        // 100 ms, since a purge is gathered with others for about as long, to a day, after which it is usually given up.
+        let mut seconds: Bounds =
+            [0, 0, 0, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 43_200, 86_400];
+        let mut at = 3;
+        while at < seconds.len() {
+            seconds[at] *= 1_000_000_000;
+            at += 1;
+        }
+        seconds[0] = 100_000_000;
+        seconds[1] = 250_000_000;
+        seconds[2] = 500_000_000;
+        seconds
+    };
+}
+
+/// The bounds of [`Requests`].
 ///
 /// From 50 µs, which a hit in memory stays below, to 30 s, the longest an origin is waited for by default. Steps of 2 to 2.5,
 /// so that a quantile read from them is off by at most that factor.
-pub(super) const BOUNDS: [u64; 18] = [
+const BOUNDS: Bounds = [
     50_000,
     100_000,
     250_000,
@@ -29,32 +69,39 @@ pub(super) const BOUNDS: [u64; 18] = [
 ];
 
 /// Buckets, that for everything slower included.
-pub(super) const BUCKETS: usize = BOUNDS.len() + 1;
+const BUCKETS: usize = BOUNDS.len() + 1;
 
 /// Durations as they are recorded.
-#[derive(Debug)]
-pub(super) struct Distribution {
+pub(super) struct Distribution<S = Requests> {
     buckets: [AtomicU64; BUCKETS],
     nanos: AtomicU64,
+    scale: PhantomData<S>,
 }
 
-impl Default for Distribution {
+impl<S> Default for Distribution<S> {
     fn default() -> Self {
-        Self { buckets: [const { AtomicU64::new(0) }; BUCKETS], nanos: AtomicU64::new(0) }
+        Self { buckets: [const { AtomicU64::new(0) }; BUCKETS], nanos: AtomicU64::new(0), scale: PhantomData }
     }
 }
 
-impl Distribution {
+impl<S: Scale> fmt::Debug for Distribution<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.totals().fmt(f)
+    }
+}
+
+impl<S: Scale> Distribution<S> {
     /// Counts one duration. Two relaxed additions.
     pub(super) fn record(&self, duration: Duration) {
         // 584 years fit; a longer duration is a fault of the caller's clock and is counted as those.
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.buckets[bucket_of(nanos)].fetch_add(1, Relaxed);
+        self.buckets[bucket_of(S::BOUNDS, nanos)].fetch_add(1, Relaxed);
         self.nanos.fetch_add(nanos, Relaxed);
     }
 
-    /// Adds what was recorded so far to `totals`.
+    /// Adds what was recorded so far to `totals`, which are of the same scale.
     pub(super) fn add_to(&self, totals: &mut Totals) {
+        debug_assert_eq!(totals.bounds, S::BOUNDS);
         for (total, bucket) in totals.buckets.iter_mut().zip(&self.buckets) {
             *total += bucket.load(Relaxed);
         }
@@ -63,22 +110,30 @@ impl Distribution {
 
     /// What was recorded so far.
     pub(super) fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+        let mut totals = Totals { bounds: S::BOUNDS, ..Totals::default() };
         self.add_to(&mut totals);
         totals
     }
 }
 
 /// The first bucket whose bound is not below `nanos`. Searched from the bottom, where hits are.
-fn bucket_of(nanos: u64) -> usize {
-    BOUNDS.iter().position(|bound| nanos <= *bound).unwrap_or(BOUNDS.len())
+fn bucket_of(bounds: &Bounds, nanos: u64) -> usize {
+    bounds.iter().position(|bound| nanos <= *bound).unwrap_or(bounds.len())
 }
 
 /// Durations added up at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Totals {
+    bounds: &'static Bounds,
     buckets: [u64; BUCKETS],
     nanos: u64,
+}
+
+impl Default for Totals {
+    /// None, on the scale of requests.
+    fn default() -> Self {
+        Self { bounds: Requests::BOUNDS, buckets: [0; BUCKETS], nanos: 0 }
+    }
 }
 
 impl Totals {
@@ -92,8 +147,9 @@ impl Totals {
         self.nanos as f64 / 1e9
     }
 
-    /// Adds those of `other`.
+    /// Adds those of `other`, which are of the same scale.
     pub fn add(&mut self, other: &Self) {
+        debug_assert_eq!(self.bounds, other.bounds);
         for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
             *mine += theirs;
         }
@@ -107,7 +163,7 @@ impl Totals {
         // The smallest rank that covers the share; at least the first.
         let rank = ((count as f64 * q).ceil() as u64).max(1);
         let mut seen = 0;
-        for (bound, bucket) in BOUNDS.iter().zip(&self.buckets) {
+        for (bound, bucket) in self.bounds.iter().zip(&self.buckets) {
             seen += bucket;
             if seen >= rank {
                 return Some(Duration::from_nanos(*bound));
@@ -118,7 +174,7 @@ impl Totals {
 
     /// Bounds in seconds, each with the number of durations up to it. What is slower than all of them is in the count alone.
     pub(super) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
-        BOUNDS.iter().zip(&self.buckets).scan(0, |seen, (bound, bucket)| {
+        self.bounds.iter().zip(&self.buckets).scan(0, |seen, (bound, bucket)| {
             *seen += bucket;
             Some((*bound as f64 / 1e9, *seen))
         })
@@ -131,23 +187,27 @@ mod tests {
 
     #[test]
     fn a_bound_belongs_to_its_bucket() {
-        for (index, bound) in BOUNDS.iter().enumerate() {
-            assert_eq!(bucket_of(*bound), index);
-            assert_eq!(bucket_of(bound + 1), index + 1);
+        for bounds in [Requests::BOUNDS, Deliveries::BOUNDS] {
+            for (index, bound) in bounds.iter().enumerate() {
+                assert_eq!(bucket_of(bounds, *bound), index);
+                assert_eq!(bucket_of(bounds, bound + 1), index + 1);
+            }
+            assert_eq!(bucket_of(bounds, 0), 0);
+            assert_eq!(bucket_of(bounds, u64::MAX), BUCKETS - 1);
         }
-        assert_eq!(bucket_of(0), 0);
-        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
     }
 
     #[test]
     fn bounds_rise() {
-        assert!(BOUNDS.windows(2).all(|pair| pair[0] < pair[1]));
+        for bounds in [Requests::BOUNDS, Deliveries::BOUNDS] {
+            assert!(bounds.windows(2).all(|pair| pair[0] < pair[1]));
+        }
     }
 
     #[test]
     fn quantiles_are_the_bounds_above() {
         fn check(micros: &[u64], q: f64, want: Option<u64>) {
-            let spread = Distribution::default();
+            let spread = Distribution::<Requests>::default();
             micros.iter().for_each(|us| spread.record(Duration::from_micros(*us)));
             let got = spread.totals().quantile(q);
             assert_eq!(got, want.map(Duration::from_micros), "{micros:?} at {q}");
@@ -163,7 +223,7 @@ mod tests {
 
     #[test]
     fn totals_add_up() {
-        let spread = Distribution::default();
+        let spread = Distribution::<Requests>::default();
         spread.record(Duration::from_micros(40));
         spread.record(Duration::from_secs(40));
         let mut totals = spread.totals();

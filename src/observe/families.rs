@@ -92,6 +92,18 @@ families! {
         "Time from asking an origin to the head of its reply.";
     OriginErrors "origin_errors_total" COUNTER ["origin", "reason"]
         "Requests that an origin did not answer, or not wholly.";
+    CdnPurges "cdn_purges_total" COUNTER ["cdn", "result"]
+        "Targets (URLs, prefixes, tags, everything) sent to a CDN, by what came of each attempt; refused and dead: for good.";
+    CdnCalls "cdn_calls_total" COUNTER ["cdn", "result"]
+        "Calls of a CDN's API, by their result.";
+    CdnCallSeconds "cdn_call_seconds" HISTOGRAM ["cdn"]
+        "Time that calls of a CDN's API took.";
+    CdnDeliverySeconds "cdn_delivery_seconds" HISTOGRAM ["cdn"]
+        "Time from a purge to the CDN's word that all of it was taken.";
+    CdnBacklog "cdn_backlog" GAUGE ["cdn"]
+        "Purges in the queue of a CDN: those that wait and those being delivered.";
+    CdnWidened "cdn_widened_total" COUNTER ["cdn", "kind"]
+        "Times that targets of a kind became wider ones, since there were too many for the rate of the API.";
     Connections "connections" GAUGE []
         "Client connections open.";
     ConnectionsAccepted "connections_accepted_total" COUNTER []

@@ -3,7 +3,8 @@
 use super::connections::{ConnectionGuard, Connections};
 use super::families::{Family, Sheet, descriptions};
 use super::redis::RedisMetrics;
-use super::{OriginMetrics, Readings, RouteMetrics, RouteTotals, writer};
+use super::{CdnMetrics, OriginMetrics, Readings, RouteMetrics, RouteTotals, writer};
+use crate::cdn::{CallResult, CdnObserver, PurgeResult, TargetKind};
 use crate::engine::Observer;
 use crate::fleet::FleetObserver;
 use crate::invalidation::Kind;
@@ -38,6 +39,7 @@ type Reader = dyn Fn() -> Readings + Send + Sync;
 struct Books {
     routes: ArcSwap<Named<RouteMetrics>>,
     origins: ArcSwap<Named<OriginMetrics>>,
+    cdns: ArcSwap<Named<CdnMetrics>>,
     invalidations: [AtomicU64; Kind::EACH.len()],
     connections: Arc<Connections>,
     redis: RedisMetrics,
@@ -82,6 +84,11 @@ impl Metrics {
     /// As [`Metrics::install_routes`], for origins.
     pub fn install_origins(&self, names: impl IntoIterator<Item = Arc<str>>) -> Vec<Arc<OriginMetrics>> {
         install(&self.books.origins, names, OriginMetrics::new)
+    }
+
+    /// As [`Metrics::install_routes`], for CDNs.
+    pub fn install_cdns(&self, names: impl IntoIterator<Item = Arc<str>>) -> Vec<Arc<CdnMetrics>> {
+        install(&self.books.cdns, names, CdnMetrics::new)
     }
 
     /// The counters of a route in force.
@@ -234,11 +241,40 @@ impl FleetObserver for Metrics {
     }
 }
 
+impl CdnObserver for Metrics {
+    fn called(&self, cdn: &str, result: CallResult, took: Duration) {
+        self.books.cdn(cdn, |cdn| cdn.called(result, took));
+    }
+
+    fn purged(&self, cdn: &str, result: PurgeResult, targets: usize) {
+        self.books.cdn(cdn, |cdn| cdn.purged(result, targets as u64));
+    }
+
+    fn delivered(&self, cdn: &str, after: Duration) {
+        self.books.cdn(cdn, |cdn| cdn.delivered(after));
+    }
+
+    fn waiting(&self, cdn: &str, jobs: u64) {
+        self.books.cdn(cdn, |cdn| cdn.waiting(jobs));
+    }
+
+    fn widened(&self, cdn: &str, kind: TargetKind) {
+        self.books.cdn(cdn, |cdn| cdn.widened(kind));
+    }
+}
+
 impl Books {
+    fn cdn(&self, name: &str, note: impl FnOnce(&CdnMetrics)) {
+        if let Some(cdn) = self.cdns.load().get(name) {
+            note(cdn);
+        }
+    }
+
     fn write(&self, sheet: &mut Sheet) {
-        let Self { routes, origins, invalidations, connections, redis, reloads, reader } = self;
+        let Self { routes, origins, cdns, invalidations, connections, redis, reloads, reader } = self;
         routes.load().values().for_each(|route| route.write(sheet));
         origins.load().values().for_each(|origin| origin.write(sheet));
+        cdns.load().values().for_each(|cdn| cdn.write(sheet));
         for (kind, count) in Kind::EACH.iter().zip(invalidations) {
             sheet.counter(Family::Invalidations, &[kind.as_str()], count.load(Relaxed));
         }

@@ -5,6 +5,7 @@
 //! remembered) is read when somebody asks, not mirrored at every change.
 
 mod access;
+mod cdns;
 mod connections;
 mod distribution;
 mod families;
@@ -20,6 +21,7 @@ mod words;
 mod writer;
 
 pub use access::{AccessLog, AccessLogSettings, AccessRecord};
+pub use cdns::CdnMetrics;
 pub use connections::ConnectionGuard;
 pub use distribution::Totals;
 pub use logging::{Format, LogGuard, LogSettings, LogSetupError, init};

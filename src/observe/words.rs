@@ -44,8 +44,13 @@ impl Words {
 
     /// Counts one `word`.
     pub(super) fn add(&self, word: &'static str) {
+        self.add_many(word, 1);
+    }
+
+    /// Counts a `word` that came `count` times.
+    pub(super) fn add_many(&self, word: &'static str, count: u64) {
         let slot = self.slots.iter().find(|slot| *slot.word.get_or_init(|| word) == word);
-        slot.map_or(&self.other, |slot| &slot.count).fetch_add(1, Relaxed);
+        slot.map_or(&self.other, |slot| &slot.count).fetch_add(count, Relaxed);
     }
 
     /// Every word that is known or was counted, with its count.
