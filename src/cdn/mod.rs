@@ -20,6 +20,7 @@ mod outbox;
 mod provider;
 pub mod providers;
 mod settings;
+mod tags;
 
 pub use client::{Client, ClientError, judge};
 pub use figures::{CdnState, CdnStats, Failing, Outstanding, OutstandingReason};
@@ -31,3 +32,4 @@ pub use provider::{
     TargetKind,
 };
 pub use settings::{CdnSettings, ProviderSettings};
+pub use tags::{OVERFLOW, SeparatorClash, TagFields, overflow_word, words_of_matcher};

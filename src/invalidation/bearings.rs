@@ -119,6 +119,11 @@ impl Bearings {
         &self.hashes
     }
 
+    /// The hashes of the matchers of one kind; none of [`Kind::All`], which reaches every reply alike.
+    pub fn of_kind(&self, kind: Kind) -> &[u64] {
+        self.sections().into_iter().find(|section| section.kind == kind).map_or(&[], |section| section.hashes)
+    }
+
     /// Heap bytes held.
     pub fn heap_size(&self) -> usize {
         size_of_val(&*self.hashes)
