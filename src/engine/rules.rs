@@ -1,6 +1,6 @@
 //! The rules in force: routes, compiled, with what each says of caching and of writes.
 
-use crate::invalidation::{Template, WriteRule, capture_text};
+use crate::invalidation::{Template, Variable, WriteRule, capture_text};
 use crate::key::{HostAliases, KeyRule};
 use crate::route::{Captures, RoutePattern, Router};
 use crate::semantics::{FreshnessRule, tags_of_reply};
@@ -16,7 +16,7 @@ pub struct CacheRule {
     /// What keys are made of.
     pub key: KeyRule,
     /// Tags of every reply stored under the route.
-    pub tags: Vec<Template>,
+    pub tags: Vec<Template<Variable>>,
     /// How long memory may hold a reply before it asks further.
     pub memory_ttl: Option<Duration>,
     /// Among whom requests for one key that come at once share one fill.
@@ -45,8 +45,11 @@ impl CacheRule {
     /// The tags of a reply stored under this rule: the rule's own, and those the origin gave it. Captures are read as a
     /// write reads them, so that `/p/a%20b` and a purge of `p:a b` meet.
     pub(super) fn tags_of(&self, captures: Option<&Captures<'_>>, headers: &HeaderMap) -> Vec<String> {
-        let value = |name: &str| captures.and_then(|captures| captures.get(name)).map(capture_text);
-        let own = self.tags.iter().filter_map(|tag| tag.render(value));
+        let value = |variable: &Variable| match variable {
+            Variable::Capture(name) => captures.and_then(|captures| captures.get(name)).map(capture_text),
+            _ => None,
+        };
+        let own = self.tags.iter().filter_map(|tag| tag.fill(value));
         own.chain(tags_of_reply(headers)).collect()
     }
 }

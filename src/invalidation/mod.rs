@@ -1,6 +1,7 @@
 //! What a purge reaches, and the order of purges.
 
 mod bearings;
+mod json;
 mod ledger;
 mod log;
 mod matcher;
@@ -15,16 +16,22 @@ mod shared;
 mod table;
 mod template;
 mod url;
+mod values;
+mod variable;
 
 pub use bearings::{BadBearings, Bearings, BearingsLayout, Checked, TooManyTags};
+pub use json::{BadPointer, Json, Pointer};
 pub use ledger::{Ledger, LedgerSettings, LedgerStats, Standing, Verdict};
 pub use log::{Appending, IntentId, LocalLog, Log, LogError, Reach};
 pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};
 pub use names::{BadNames, Names};
+pub use path::climbs;
 pub use plan::{Selector, WriteRule, WriteSeen, plan_write};
 pub use position::{Fence, ParsePositionError, Position};
 pub use purge::Purge;
 pub use shared::{Birth, Epoch, ParsePlaceError, Place, SharedFence, Term};
 pub use table::table_slots;
-pub use template::{Template, TemplateError, capture_text};
+pub use template::{MAX_TEXT, Template, TemplateError};
 pub use url::BadUrl;
+pub use values::{Values, capture_text, segment_text};
+pub use variable::{BadVariable, Variable};

@@ -66,6 +66,13 @@ fn decode_fully(raw: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Whether some reader of a path may take a part of it for the way up to another folder.
+pub fn climbs(raw: &str) -> bool {
+    let decoded = decode_fully(raw.as_bytes());
+    let mut segments = decoded.split(|b| matches!(b, b'/' | b'\\'));
+    segments.any(|segment| segment.split(|b| *b == b';').next() == Some(b".."))
+}
+
 /// The byte that two hexadecimal digits stand for.
 pub(super) fn hex_pair(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
@@ -165,6 +172,26 @@ mod tests {
         check("/a/b", &[("/a", 1), ("/a/b", 2)]);
         check("/a/../b", &[("/a", 1), ("/b", 1)]);
         check("/../a", &[("/a", 1)]);
+    }
+
+    #[test]
+    fn ways_up() {
+        for raw in [
+            "..",
+            "/..",
+            "/a/../b",
+            "/a/%2e%2E/b",
+            "/a/%252e./b",
+            "/a%2f..",
+            "/a\\..",
+            "/a/..;v=1",
+            "/a?/../b",
+        ] {
+            assert!(climbs(raw), "{raw}");
+        }
+        for raw in ["", "/", "/a/b", "/a/...", "/a/.", "/a/..b", "/a/b..", "/a/;.."] {
+            assert!(!climbs(raw), "{raw}");
+        }
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! What a write invalidates: RFC 9111, 4.4, and the rules of `on_write`.
 
 use super::path::resolve_dots;
-use super::template::capture_text;
 use super::url::{self, Place};
-use super::{Invalidation, Matcher, Mode, Template};
+use super::{Invalidation, Matcher, Mode, Template, Values, Variable};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
 /// `Location` and `Content-Location` lines that are followed. One of each is all that makes sense; the rest is noise.
@@ -18,11 +17,11 @@ pub enum Selector {
     /// The target of the write itself (always implied).
     SelfUrl,
     /// A URL: `/path` on the same authority, or absolute.
-    Url(Template),
+    Url(Template<Variable>),
     /// A tag.
-    Tag(Template),
+    Tag(Template<Variable>),
     /// All below a path: `/path` on the same authority, or absolute.
-    Prefix(Template),
+    Prefix(Template<Variable>),
     /// All of a route.
     Route(Box<str>),
     /// Everything.
@@ -51,13 +50,13 @@ pub struct WriteSeen<'a> {
 /// The invalidations of a write: none when the reply proves that nothing changed (4xx).
 ///
 /// A write whose outcome is unknown, or that the origin failed (5xx), may have been done: all that can be known is
-/// invalidated. `captures` looks up a capture of the route's path; `canonical` turns an authority as written (in
-/// `Location`, in a rule) into its canonical name. A `Location` of another authority is left alone (RFC 9111, 4.4:
+/// invalidated. `values` tells what templates stand for; `canonical` turns an authority as written (in `Location`, in a rule)
+/// into its canonical name. A `Location` of another authority is left alone (RFC 9111, 4.4:
 /// nobody may invalidate what is another's).
-pub fn plan_write<'v>(
+pub fn plan_write(
     rule: &WriteRule,
     write: &WriteSeen<'_>,
-    captures: impl Fn(&str) -> Option<&'v str>,
+    values: &Values<'_>,
     canonical: impl Fn(&str) -> String,
 ) -> Vec<Invalidation> {
     if write.reply.is_some_and(|(status, _)| status.is_client_error()) {
@@ -72,7 +71,7 @@ pub fn plan_write<'v>(
         }
     }
     for selector in &rule.purge {
-        plan.add_selected(selector, rule.mode, &target, &captures, &canonical);
+        plan.add_selected(selector, rule.mode, &target, values, &canonical);
     }
     plan.list
 }
@@ -94,34 +93,34 @@ struct Plan {
 }
 
 impl Plan {
-    fn add_selected<'v>(
+    fn add_selected(
         &mut self,
         selector: &Selector,
         mode: Mode,
         target: &Place,
-        captures: impl Fn(&str) -> Option<&'v str>,
+        values: &Values<'_>,
         canonical: impl Fn(&str) -> String,
     ) {
         match selector {
             Selector::SelfUrl => {}
-            Selector::Url(template) => match template.render_known(captures) {
-                (text, true) => {
+            Selector::Url(template) => match values.location(template) {
+                Ok(text) => {
                     // A URL of another scheme names nothing that is stored here, so nothing is missed.
                     if let Ok(place) = url::reference(&text, target, canonical) {
                         self.add_path(&place, mode);
                     }
                 }
-                (known, false) => self.add_folder(&known, mode, target, canonical),
+                Err(known) => self.add_folder(&known, mode, target, canonical),
             },
-            Selector::Prefix(template) => match template.render_known(captures) {
-                (text, true) => {
+            Selector::Prefix(template) => match values.location(template) {
+                Ok(text) => {
                     if let Ok(place) = url::reference(&text, target, canonical) {
                         self.add(Matcher::prefix(&place.authority, &place.path), mode);
                     }
                 }
-                (known, false) => self.add_folder(&known, mode, target, canonical),
+                Err(known) => self.add_folder(&known, mode, target, canonical),
             },
-            Selector::Tag(template) => match template.render(|name| captures(name).map(capture_text)) {
+            Selector::Tag(template) => match values.tag(template) {
                 Some(tag) => self.add(Matcher::Tag(tag.into()), mode),
                 None => self.add(Matcher::All, mode),
             },

@@ -1,7 +1,11 @@
-//! Text with `{name}` in it, for tags and for what a write purges.
+//! Text with `{name}` in it, for tags and for what a write or an event purges.
 
-use super::path::hex_pair;
-use std::borrow::Cow;
+use super::variable::{BadVariable, Variable};
+use std::fmt;
+
+/// Bytes of a text that a template makes, at most. URLs and tags are far shorter, and what a client or an application puts in
+/// for a name must not make purges that fill logs and queues.
+pub const MAX_TEXT: usize = 2 << 10;
 
 /// Why a template cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,15 +19,16 @@ pub enum TemplateError {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum Part<N> {
     Text(Box<str>),
-    Name(Box<str>),
+    Name(N),
 }
 
-/// A parsed template.
+/// A parsed template. What its names stand for is up to who [renders](Template::render) it; where they are [`Variable`]s, it
+/// is what [`Values`](super::Values) tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
-    parts: Box<[Part]>,
+pub struct Template<N = Box<str>> {
+    parts: Box<[Part<N>]>,
 }
 
 impl Template {
@@ -62,20 +67,60 @@ impl Template {
 
     /// The names it needs, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Text(_) => None,
-            Part::Name(name) => Some(&**name),
-        })
+        self.each().map(|name| &**name)
     }
 
     /// The text with each name looked up; `None` when one is missing.
     pub fn render<V: AsRef<str>>(&self, lookup: impl Fn(&str) -> Option<V>) -> Option<String> {
-        let (text, whole) = self.render_known(lookup);
+        let (text, whole) = self.written(|name| lookup(name));
         whole.then_some(text)
     }
 
+    /// The same, its names read as variables.
+    pub fn resolve(&self) -> Result<Template<Variable>, BadVariable> {
+        let parts = self.parts.iter().map(|part| match part {
+            Part::Text(text) => Ok(Part::Text(text.clone())),
+            Part::Name(name) => Variable::parse(name).map(Part::Name),
+        });
+        Ok(Template { parts: parts.collect::<Result<_, _>>()? })
+    }
+}
+
+impl Template<Variable> {
+    /// The variables it needs, in order.
+    pub fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.each()
+    }
+
+    /// The text with each variable looked up; `None` when one is not known, or the text is longer than [`MAX_TEXT`].
+    pub fn fill<V: AsRef<str>>(&self, lookup: impl Fn(&Variable) -> Option<V>) -> Option<String> {
+        self.fill_known(lookup).ok()
+    }
+
+    /// As [`Template::fill`]; else the text up to what is not known.
+    pub(super) fn fill_known<V: AsRef<str>>(
+        &self,
+        lookup: impl Fn(&Variable) -> Option<V>,
+    ) -> Result<String, String> {
+        let (mut text, whole) = self.written(lookup);
+        if text.len() > MAX_TEXT {
+            text.truncate(text.floor_char_boundary(MAX_TEXT));
+            return Err(text);
+        }
+        if whole { Ok(text) } else { Err(text) }
+    }
+}
+
+impl<N> Template<N> {
+    fn each(&self) -> impl Iterator<Item = &N> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Name(name) => Some(name),
+        })
+    }
+
     /// The text up to the first name that is missing, and whether none was.
-    pub(super) fn render_known<V: AsRef<str>>(&self, lookup: impl Fn(&str) -> Option<V>) -> (String, bool) {
+    fn written<V: AsRef<str>>(&self, lookup: impl Fn(&N) -> Option<V>) -> (String, bool) {
         let mut out = String::new();
         for part in &self.parts {
             match part {
@@ -90,30 +135,22 @@ impl Template {
     }
 }
 
-/// A capture, or where else a value is found: `query.page`, `body./category/id` (RFC 6901).
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./~".contains(&b))
+/// As it was written.
+impl<N: fmt::Display> fmt::Display for Template<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}")),
+            Part::Name(name) => write!(f, "{{{name}}}"),
+        })
+    }
 }
 
-/// A capture of a path as tags spell it: percent-decoded once, so that `/products/%37` and `/products/7` bear and
-/// purge the same tag, and that tag is spelled as the application knows the value. Bytes that are no UTF-8 become
-/// U+FFFD, which at most makes two tags one.
-pub fn capture_text(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('%') {
-        return Cow::Borrowed(raw);
-    }
-    let mut decoded = Vec::with_capacity(raw.len());
-    let mut rest = raw.as_bytes();
-    while let [first, behind @ ..] = rest {
-        let escape = match rest {
-            [b'%', high, low, behind @ ..] => hex_pair(*high, *low).map(|byte| (byte, behind)),
-            _ => None,
-        };
-        let (byte, behind) = escape.unwrap_or((*first, behind));
-        decoded.push(byte);
-        rest = behind;
-    }
-    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+/// A plain name, or one that says where a value is found: `query.page`, `body./category/id`, `/category/id`. Fields and
+/// pointers may be called anything, so behind the first `.` or `/` much is allowed.
+fn is_name(text: &str) -> bool {
+    let (plain, place) = text.split_at(text.find(['.', '/']).unwrap_or(text.len()));
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-~".contains(&byte);
+    !text.is_empty() && plain.bytes().all(is_plain) && !place.contains(|c: char| c == '{' || c.is_control())
 }
 
 #[cfg(test)]
@@ -125,6 +162,7 @@ mod tests {
             "id" => Some("7"),
             "sub-id_2" => Some("x/y"),
             "empty" => Some(""),
+            "/a b/ü" => Some("pointed"),
             _ => None,
         }
     }
@@ -136,6 +174,7 @@ mod tests {
             let template = Template::parse(text).unwrap();
             assert_eq!(template.names().collect::<Vec<_>>(), names, "{text:?}");
             assert_eq!(template.render(value).as_deref(), expected, "{text:?}");
+            assert_eq!(Template::parse(&template.to_string()).as_ref(), Ok(&template), "{text:?}");
         }
         check("", &[], Some(""));
         check("catalog", &[], Some("catalog"));
@@ -146,6 +185,7 @@ mod tests {
         check("{{{id}}}", &["id"], Some("{7}"));
         check("a{missing}b", &["missing"], None);
         check("ü{id}ü", &["id"], Some("ü7ü"));
+        check("{/a b/ü}", &["/a b/ü"], Some("pointed"));
     }
 
     #[test]
@@ -157,24 +197,31 @@ mod tests {
         for unbalanced in ["{", "}", "a{id", "id}", "{id}}", "{{id}"] {
             check(unbalanced, TemplateError::Unbalanced);
         }
-        for name in ["", " id", "a,b", "ü", "a{b"] {
+        for name in ["", " id", "a,b", "ü", "a{b", "a.{b", "a.\n"] {
             check(&format!("{{{name}}}"), TemplateError::BadName(name.to_owned()));
         }
     }
 
     #[test]
-    fn captures_are_decoded_once() {
+    fn what_is_filled_in_is_bounded() {
         #[track_caller]
-        fn check(raw: &str, expected: &str) {
-            assert_eq!(capture_text(raw), expected);
+        fn check(length: usize, expected: bool) {
+            let template = Template::parse("<{id}>").unwrap().resolve().unwrap();
+            let value = "x".repeat(length);
+            assert_eq!(template.fill(|_| Some(&value)).is_some(), expected, "{length}");
         }
-        check("7", "7");
-        check("%37", "7");
-        check("%2537", "%37");
-        check("50%", "50%");
-        check("%zz%4", "%zz%4");
-        check("a%2Fb", "a/b");
-        check("%C3%BC", "ü");
-        check("%ff", "\u{fffd}");
+        check(0, true);
+        check(MAX_TEXT - 2, true);
+        check(MAX_TEXT - 1, false);
+        check(10 * MAX_TEXT, false);
+    }
+
+    #[test]
+    fn what_is_known_comes_before_what_is_not() {
+        let template = Template::parse("/{a}/{b}/c").unwrap().resolve().unwrap();
+        let known = |variable: &Variable| (*variable == Variable::Capture("a".into())).then_some("1");
+        assert_eq!(template.fill_known(known), Err("/1/".to_owned()));
+        let long = "ü".repeat(MAX_TEXT);
+        assert_eq!(template.fill_known(|_| Some(&long)).unwrap_err().len(), MAX_TEXT - 1);
     }
 }

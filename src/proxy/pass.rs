@@ -8,7 +8,7 @@ use super::reply::cache_status;
 use super::target::Target;
 use super::write::Write;
 use crate::engine::{Engine, Route};
-use crate::invalidation::{Invalidation, WriteSeen, plan_write};
+use crate::invalidation::{Invalidation, Values, WriteSeen, plan_write};
 use crate::key::canonical_authority;
 use crate::origin::FetchError;
 use crate::semantics::TAG_FIELDS;
@@ -136,15 +136,19 @@ fn plan(
     let target = Target::of(request, &exchange.connection, edge);
     let captures = route.pattern.as_ref().and_then(|pattern| pattern.path.captures(target.path));
     let seen = WriteSeen { authority: target.authority(), path: target.path, reply };
-    plan_write(
-        &route.on_write,
-        &seen,
-        |name| captures.as_ref()?.get(name),
-        |authority| {
-            let canonical = canonical_authority(authority, target.scheme, edge.rules().aliases());
-            canonical.map_or_else(|| authority.to_owned(), |canonical| canonical.into_owned())
-        },
-    )
+    let values = Values {
+        captures: &|name| captures.as_ref()?.get(name),
+        query: target.query,
+        region: None,
+        request: &request.headers,
+        reply: reply.map(|(_, headers)| headers),
+        request_body: None,
+        reply_body: None,
+    };
+    plan_write(&route.on_write, &seen, &values, |authority| {
+        let canonical = canonical_authority(authority, target.scheme, edge.rules().aliases());
+        canonical.map_or_else(|| authority.to_owned(), |canonical| canonical.into_owned())
+    })
 }
 
 /// Purges what a write changed, now that the head of its reply tells. Adds where that purge stands in the log; the client may

@@ -4,7 +4,7 @@ use crate::{env, parse};
 use larder::config::{self, ListenSettings, Settings, SharedLogSettings, TlsFiles};
 use larder::engine::Collapse;
 use larder::engine::{CacheRule, Route};
-use larder::invalidation::{Mode, Selector, Template, WriteRule};
+use larder::invalidation::{Mode, Selector, Template, Variable, WriteRule};
 use larder::key::{HostAliases, KeyRule, NamePattern, QueryRule, VaryInput};
 use larder::observe::{AccessLogSettings, Format};
 use larder::origin::{Balance, HealthCheckSettings, OriginSettings, Protocol, ServerAddress};
@@ -23,8 +23,8 @@ fn server(tls: bool, host: &str, port: u16) -> ServerAddress {
     ServerAddress { tls, host: host.into(), port }
 }
 
-fn template(text: &str) -> Template {
-    Template::parse(text).unwrap()
+fn template(text: &str) -> Template<Variable> {
+    Template::parse(text).unwrap().resolve().unwrap()
 }
 
 fn named<'s>(settings: &'s Settings, name: &str) -> &'s Route {

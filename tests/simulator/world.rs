@@ -351,7 +351,7 @@ pub(crate) fn route(index: usize, tag: &str, ttl: Option<Duration>) -> Route {
         cache: Some(CacheRule {
             freshness: FreshnessRule { ttl, ..FreshnessRule::default() },
             key: KeyRule::new(QueryRule::default(), Vec::new(), None),
-            tags: vec![Template::parse(tag).expect("a template")],
+            tags: vec![Template::parse(tag).expect("a template").resolve().expect("no names")],
             memory_ttl: None,
             collapse: Collapse::Process,
             memory: true,

@@ -13,7 +13,7 @@ use super::arguments::Explain;
 use super::failure::Failure;
 use super::{configuration, output};
 use crate::engine::{CacheRule, Collapse, Route, Rules};
-use crate::invalidation::capture_text;
+use crate::invalidation::{Variable, capture_text};
 use crate::key::RequestTarget;
 use crate::origin::OriginSettings;
 use crate::route::{Captures, ambiguity};
@@ -119,8 +119,11 @@ fn cached(
     };
     page.line("collapse", &format!("requests for one key that come at once {together}"));
 
-    let value = |name: &str| captures.and_then(|captures| captures.get(name)).map(capture_text);
-    let tags: Vec<_> = tags.iter().filter_map(|tag| tag.render(value)).collect();
+    let value = |variable: &Variable| match variable {
+        Variable::Capture(name) => captures.and_then(|captures| captures.get(name)).map(capture_text),
+        _ => None,
+    };
+    let tags: Vec<_> = tags.iter().filter_map(|tag| tag.fill(value)).collect();
     if !tags.is_empty() {
         page.line("tags", &tags.join(", "));
     }

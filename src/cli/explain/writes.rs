@@ -3,9 +3,7 @@
 use super::page::Page;
 use super::request::Request;
 use crate::engine::{Route, Rules};
-use crate::invalidation::{
-    Invalidation, Matcher, Mode, Selector, Template, WriteRule, WriteSeen, plan_write,
-};
+use crate::invalidation::{Invalidation, Matcher, Mode, Selector, Values, WriteRule, WriteSeen, plan_write};
 use crate::key::canonical_authority;
 use crate::route::Captures;
 use std::borrow::Cow;
@@ -26,7 +24,16 @@ pub(super) fn write(
             let name = canonical_authority(authority, request.scheme, rules.aliases());
             name.map_or_else(|| authority.to_owned(), Cow::into_owned)
         };
-        plan_write(&rule, &write, |name| captures.and_then(|captures| captures.get(name)), canonical)
+        let values = Values {
+            captures: &|name| captures.and_then(|captures| captures.get(name)),
+            query: request.query.as_deref(),
+            region: None,
+            request: &request.headers,
+            reply: None,
+            request_body: None,
+            reply_body: None,
+        };
+        plan_write(&rule, &write, &values, canonical)
     };
     let target = plan(&[]);
     let mut purges: Vec<_> = target
@@ -67,16 +74,11 @@ fn shown(purge: &Invalidation) -> String {
 fn rule(selector: &Selector) -> String {
     let selector = match selector {
         Selector::SelfUrl => "url: self".to_owned(),
-        Selector::Url(template) => format!("url: \"{}\"", source(template)),
-        Selector::Tag(template) => format!("tag: \"{}\"", source(template)),
-        Selector::Prefix(template) => format!("prefix: \"{}\"", source(template)),
+        Selector::Url(template) => format!("url: \"{template}\""),
+        Selector::Tag(template) => format!("tag: \"{template}\""),
+        Selector::Prefix(template) => format!("prefix: \"{template}\""),
         Selector::Route(route) => format!("route: {route}"),
         Selector::All => "all: true".to_owned(),
     };
     format!("on_write {{ {selector} }}")
-}
-
-/// A template as it was written: each name stands for itself.
-fn source(template: &Template) -> String {
-    template.render(|name| Some(format!("{{{name}}}"))).unwrap_or_default()
 }

@@ -4,7 +4,6 @@ use super::Scope;
 use crate::config::raw::{Cache, Query};
 use crate::config::read::{At, Field, List};
 use crate::engine::{CacheRule, Collapse};
-use crate::invalidation::Template;
 use crate::key::{KeyRule, QueryRule, RegionRule, VaryInput};
 use crate::semantics::FreshnessRule;
 use std::sync::Arc;
@@ -191,12 +190,7 @@ pub(super) fn settings(scope: &Scope<'_>, rule: &Cache, region: &Field<Arc<Regio
             vary,
             region.value().map(Arc::clone),
         ),
-        tags: tags
-            .value()
-            .into_iter()
-            .flat_map(List::values)
-            .map(|tag| -> Template { tag.0.clone() })
-            .collect(),
+        tags: tags.value().into_iter().flat_map(List::values).map(|tag| tag.0.clone()).collect(),
         memory_ttl: memory_ttl.value().copied(),
         collapse: collapse.or_default(if scope.shared { Collapse::Fleet } else { Collapse::Process }),
         memory: memory.or_default(true),

@@ -61,7 +61,7 @@ fn check_defaults(scope: &Scope<'_>, defaults: &Field<CacheChoice>, region: &Fie
     cache::check(scope, rule, region);
     cache::check_merged(scope, rule);
     for tag in rule.tags.value().into_iter().flat_map(|list| &list.items) {
-        if tag.value.0.names().next().is_some() {
+        if tag.value.0.variables().next().is_some() {
             tag.fault(
                 scope.report,
                 "has a capture, but `defaults` also holds for requests that no route matches",

@@ -5,7 +5,7 @@ use super::names::{Captures, Names};
 use crate::config::raw::{OnWrite, Selector};
 use crate::config::read::At;
 use crate::config::values::{RouteName, UrlTarget};
-use crate::invalidation::{self, Mode, Template, WriteRule};
+use crate::invalidation::{self, Mode, Template, Variable, WriteRule};
 
 /// What a write purges; its own target at least, which need not be said.
 pub(super) fn rule(
@@ -63,8 +63,12 @@ fn check_route(scope: &Scope<'_>, at: &At<RouteName>, names: &Names<'_>) {
 }
 
 /// Reports every name in a template that is no capture of the route's path.
-pub(super) fn check_names(scope: &Scope<'_>, at: &At<&Template>, captures: &Captures<'_>) {
-    for name in at.value.names().filter(|name| captures.lack(name)) {
+pub(super) fn check_names(scope: &Scope<'_>, at: &At<&Template<Variable>>, captures: &Captures<'_>) {
+    let names = at.value.variables().filter_map(|variable| match variable {
+        Variable::Capture(name) => Some(&**name),
+        _ => None,
+    });
+    for name in names.filter(|name| captures.lack(name)) {
         if at.foreign {
             let problem = format!("{} names something that `path` does not capture", at.shown);
             at.fault(scope.report, problem, "change what it stands for");

@@ -1,8 +1,8 @@
 //! What cache rules and `on_write` name: inputs of the key, parameters, tags and targets of purges.
 
 use crate::config::fault::{Wrong, quoted};
-use crate::config::read::Scalar;
-use crate::invalidation::{Template, TemplateError};
+use crate::config::read::{Scalar, nearest};
+use crate::invalidation::{BadPointer, BadVariable, Template, TemplateError, Variable};
 use crate::key::{NamePattern, VaryInput};
 use ::http::{HeaderName, header};
 
@@ -73,7 +73,7 @@ impl Scalar for NamePattern {
 
 /// A tag, perhaps with captures.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct TagTemplate(pub(in crate::config) Template);
+pub(in crate::config) struct TagTemplate(pub(in crate::config) Template<Variable>);
 
 impl Scalar for TagTemplate {
     const WHAT: &'static str = "a tag such as `catalog` or `product:{id}`";
@@ -98,7 +98,7 @@ impl Scalar for TagTemplate {
 pub(in crate::config) enum UrlTarget {
     /// The target of the write.
     Itself,
-    Other(Template),
+    Other(Template<Variable>),
 }
 
 impl Scalar for UrlTarget {
@@ -121,7 +121,7 @@ impl Scalar for UrlTarget {
 
 /// What `prefix:` names in a purge.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct PrefixTemplate(pub(in crate::config) Template);
+pub(in crate::config) struct PrefixTemplate(pub(in crate::config) Template<Variable>);
 
 impl Scalar for PrefixTemplate {
     const WHAT: &'static str = "a path such as `/api/categories`";
@@ -139,7 +139,7 @@ impl Scalar for PrefixTemplate {
 }
 
 /// A path on the authority of the write, or a URL.
-fn location(text: &str, what: &str) -> Result<Template, Wrong> {
+fn location(text: &str, what: &str) -> Result<Template<Variable>, Wrong> {
     let absolute = text.starts_with("http://") || text.starts_with("https://");
     if !absolute && !text.starts_with('/') {
         let problem = format!("{} is neither a path nor a URL", quoted(text));
@@ -161,17 +161,56 @@ fn location(text: &str, what: &str) -> Result<Template, Wrong> {
     template(text)
 }
 
-fn template(text: &str) -> Result<Template, Wrong> {
-    Template::parse(text).map_err(|error| match error {
-        TemplateError::Unbalanced => Wrong::new(
-            format!("{} has a brace without its partner", quoted(text)),
-            "write `{name}` for a capture of the path, and `{{` or `}}` for a brace itself",
-        ),
-        TemplateError::BadName(name) => Wrong::new(
-            format!("{} is not a capture", quoted(&format!("{{{name}}}"))),
-            "write `{name}` for a capture of the path, and `{{` or `}}` for a brace itself",
-        ),
-    })
+fn template(text: &str) -> Result<Template<Variable>, Wrong> {
+    const REMEDY: &str = "write `{name}` for a capture of the path, and `{{` or `}}` for a brace itself";
+    let template = Template::parse(text).map_err(|error| match error {
+        TemplateError::Unbalanced => {
+            Wrong::new(format!("{} has a brace without its partner", quoted(text)), REMEDY)
+        }
+        TemplateError::BadName(name) => not_a_name(&name, "is not a capture", REMEDY),
+    })?;
+    template.resolve().map_err(variable)
+}
+
+/// What is wrong with a name that is more than that of a capture.
+fn variable(error: BadVariable) -> Wrong {
+    match error {
+        BadVariable::Source(name) => match name.split_once('.') {
+            Some(("request", field)) => {
+                let remedy = format!("write {} for a field", quoted(&format!("{{header.{field}}}")));
+                not_a_name(&name, "names nothing of a request", &remedy)
+            }
+            Some((source, _)) => {
+                let known = ["query", "header", "reply", "body"];
+                let remedy = match nearest(source, known) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => "values come from `query.`, `header.`, `reply.`, `body.`, `request.body.` and `reply.body.`".into(),
+                };
+                not_a_name(&name, "says of no known place where its value stands", &remedy)
+            }
+            None => {
+                let remedy = format!("write {}", quoted(&format!("{{body.{name}}}")));
+                not_a_name(&name, "does not say in which body", &remedy)
+            }
+        },
+        BadVariable::Parameter(name) => {
+            not_a_name(&name, "names no parameter", "write one, such as `{query.page}`")
+        }
+        BadVariable::Field(name) => {
+            not_a_name(&name, "names no field of a header", "write one, such as `{reply.X-Category}`")
+        }
+        BadVariable::Pointer { name, error } => {
+            let remedy = match error {
+                BadPointer::NoSlash => "write the way to a value in JSON, such as `{body./category/id}`",
+                BadPointer::Tilde => "write `~0` for a `~` in a name, and `~1` for a `/`",
+            };
+            not_a_name(&name, "is no pointer into JSON", remedy)
+        }
+    }
+}
+
+fn not_a_name(name: &str, problem: &str, remedy: &str) -> Wrong {
+    Wrong::new(format!("{} {problem}", quoted(&format!("{{{name}}}"))), remedy)
 }
 
 #[cfg(test)]
@@ -249,5 +288,52 @@ mod tests {
             "write a path such as `/api/categories`",
         );
         assert!(matches!(UrlTarget::parse("self"), Ok(UrlTarget::Itself)));
+    }
+
+    #[test]
+    fn names_in_templates() {
+        let refuses = refuses::<TagTemplate>;
+        refuses(
+            "a:{b",
+            "`a:{b` has a brace without its partner",
+            "write `{name}` for a capture of the path, and `{{` or `}}` for a brace itself",
+        );
+        refuses(
+            "{ü}",
+            "`{ü}` is not a capture",
+            "write `{name}` for a capture of the path, and `{{` or `}}` for a brace itself",
+        );
+        refuses(
+            "{qeury.page}",
+            "`{qeury.page}` says of no known place where its value stands",
+            "did you mean `query`?",
+        );
+        refuses(
+            "{cookie.currency}",
+            "`{cookie.currency}` says of no known place where its value stands",
+            "values come from `query.`, `header.`, `reply.`, `body.`, `request.body.` and `reply.body.`",
+        );
+        refuses(
+            "{request.X-Name}",
+            "`{request.X-Name}` names nothing of a request",
+            "write `{header.X-Name}` for a field",
+        );
+        refuses("{/id}", "`{/id}` does not say in which body", "write `{body./id}`");
+        refuses("{query.}", "`{query.}` names no parameter", "write one, such as `{query.page}`");
+        refuses(
+            "{reply.}",
+            "`{reply.}` names no field of a header",
+            "write one, such as `{reply.X-Category}`",
+        );
+        refuses(
+            "{body.id}",
+            "`{body.id}` is no pointer into JSON",
+            "write the way to a value in JSON, such as `{body./category/id}`",
+        );
+        refuses(
+            "{reply.body./a~b}",
+            "`{reply.body./a~b}` is no pointer into JSON",
+            "write `~0` for a `~` in a name, and `~1` for a `/`",
+        );
     }
 }

@@ -278,7 +278,7 @@ impl Node {
             cache: Some(CacheRule {
                 freshness,
                 key: KeyRule::new(QueryRule::default(), Vec::new(), None),
-                tags: vec![Template::parse("tagged").unwrap()],
+                tags: vec![Template::parse("tagged").unwrap().resolve().unwrap()],
                 memory_ttl: None,
                 collapse: Collapse::Fleet,
                 memory: true,

@@ -21,7 +21,12 @@ fn planned(selectors: &[Selector], mode: Mode, reply: Option<(u16, &[(&'static s
         "alias" => "shop".to_owned(),
         other => other.to_owned(),
     };
-    plan_write(&rule, &write, captures, canonical).iter().map(short).collect()
+    let headers = HeaderMap::new();
+    plan_write(&rule, &write, &values(&captures, &headers), canonical).iter().map(short).collect()
+}
+
+fn values<'a>(captures: &'a dyn Fn(&str) -> Option<&'a str>, request: &'a HeaderMap) -> Values<'a> {
+    Values { captures, query: None, region: None, request, reply: None, request_body: None, reply_body: None }
 }
 
 fn short(invalidation: &Invalidation) -> String {
@@ -35,8 +40,8 @@ fn short(invalidation: &Invalidation) -> String {
     if invalidation.mode == Mode::Soft { format!("~{matcher}") } else { matcher }
 }
 
-fn template(text: &str) -> Template {
-    Template::parse(text).unwrap()
+fn template(text: &str) -> Template<Variable> {
+    Template::parse(text).unwrap().resolve().unwrap()
 }
 
 #[test]
@@ -123,8 +128,10 @@ fn nothing_is_said_twice() {
 fn a_target_with_dots_is_purged_in_every_reading() {
     let rule = WriteRule { purge: Vec::new(), mode: Mode::Hard };
     let write = WriteSeen { authority: "shop", path: "/a//../b", reply: None };
-    let all = plan_write(&rule, &write, |_| None, str::to_owned);
+    let headers = HeaderMap::new();
+    let nothing = values(&|_| None, &headers);
+    let all = plan_write(&rule, &write, &nothing, str::to_owned);
     assert_eq!(all.iter().map(short).collect::<Vec<_>>(), ["shop/a/b", "shop/a//../b"]);
     let plain = WriteSeen { path: "/a/../b", ..write };
-    assert_eq!(plan_write(&rule, &plain, |_| None, str::to_owned).len(), 1);
+    assert_eq!(plan_write(&rule, &plain, &nothing, str::to_owned).len(), 1);
 }
