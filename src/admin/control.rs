@@ -16,6 +16,12 @@ pub trait Control: Send + Sync + 'static {
     /// Waits, `within` at most, until every node has applied what stands at `place`; names those that have not.
     async fn spread(&self, place: Place, within: Duration) -> Vec<String>;
 
+    /// Waits, `within` at most, until every CDN in front has taken what stands at `place`; names those that have not.
+    async fn delivered(&self, place: Place, within: Duration) -> Vec<Undelivered>;
+
+    /// Queues the dead letters of one CDN again, or of all, and says how many there were.
+    async fn retry_cdns(&self, cdn: Option<&str>) -> Result<Vec<Retried>, RetryError>;
+
     /// Reads the configuration again and puts it in force, or says what is wrong with it, one fault a line.
     async fn reload(&self) -> Result<Reloaded, Vec<String>>;
 
@@ -33,6 +39,38 @@ pub trait Control: Send + Sync + 'static {
 
     /// The metrics in the text format of Prometheus. May take a while; it is called on a thread that may block.
     fn metrics_text(&self) -> String;
+}
+
+/// A CDN that has not taken a purge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Undelivered {
+    /// Its name.
+    pub cdn: String,
+    /// `waiting`, `dead` (given up; see `larder cdn retry`) or `unknown` (its queue cannot be asked).
+    pub state: &'static str,
+    /// Why, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Dead letters that are queued again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Retried {
+    /// The name of the CDN.
+    pub cdn: String,
+    /// How many there were.
+    pub letters: u64,
+}
+
+/// Why dead letters were not queued again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RetryError {
+    /// No CDN has that name; these are the names there are.
+    #[error("no CDN has that name; there are: {}", .0.join(", "))]
+    Unknown(Vec<String>),
+    /// The queue cannot be reached.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// A reload that took place.

@@ -1,6 +1,6 @@
 //! A Larder for the tests of the admin listener, with a switch for each thing that can go wrong.
 
-use super::{Control, Degraded, Readiness, Reloaded, Stats};
+use super::{Control, Degraded, Readiness, Reloaded, Retried, RetryError, Stats, Undelivered};
 use crate::invalidation::{Invalidation, LogError, Place, Position};
 use async_trait::async_trait;
 use std::sync::Mutex;
@@ -14,6 +14,7 @@ pub(crate) struct Fake {
     pub(crate) node_hangs: AtomicBool,
     pub(crate) config_is_bad: AtomicBool,
     pub(crate) draining: AtomicBool,
+    pub(crate) cdn_fails: AtomicBool,
     position: AtomicU64,
 }
 
@@ -32,6 +33,21 @@ impl Control for Fake {
             epoch: None,
             position: Position::from_u64((1 << 60) + 1 + self.position.fetch_add(1, SeqCst)),
         })
+    }
+
+    async fn delivered(&self, _place: Place, _within: Duration) -> Vec<Undelivered> {
+        let undelivered = Undelivered { cdn: "edge".into(), state: "waiting", reason: Some("429".into()) };
+        if self.cdn_fails.load(SeqCst) { vec![undelivered] } else { Vec::new() }
+    }
+
+    async fn retry_cdns(&self, cdn: Option<&str>) -> Result<Vec<Retried>, RetryError> {
+        if self.cdn_fails.load(SeqCst) {
+            return Err(RetryError::Unavailable("no answer".into()));
+        }
+        match cdn {
+            None | Some("edge") => Ok(vec![Retried { cdn: "edge".into(), letters: 3 }]),
+            Some(_) => Err(RetryError::Unknown(vec!["edge".into()])),
+        }
     }
 
     async fn reload(&self) -> Result<Reloaded, Vec<String>> {

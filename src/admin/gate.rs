@@ -19,13 +19,22 @@ pub(super) enum Resource {
     Stats,
     /// `/purge`
     Purge,
+    /// `/cdn/retry`
+    CdnRetry,
     /// `/reload`
     Reload,
 }
 
 impl Resource {
-    const ALL: [Self; 6] =
-        [Self::Health, Self::Readiness, Self::Metrics, Self::Stats, Self::Purge, Self::Reload];
+    const ALL: [Self; 7] = [
+        Self::Health,
+        Self::Readiness,
+        Self::Metrics,
+        Self::Stats,
+        Self::Purge,
+        Self::CdnRetry,
+        Self::Reload,
+    ];
 
     fn path(self) -> &'static str {
         match self {
@@ -34,6 +43,7 @@ impl Resource {
             Self::Metrics => "/metrics",
             Self::Stats => "/stats",
             Self::Purge => "/purge",
+            Self::CdnRetry => "/cdn/retry",
             Self::Reload => "/reload",
         }
     }
@@ -45,7 +55,7 @@ impl Resource {
 
     /// Whether it changes something.
     fn writes(self) -> bool {
-        matches!(self, Self::Purge | Self::Reload)
+        matches!(self, Self::Purge | Self::CdnRetry | Self::Reload)
     }
 
     fn allow(self) -> &'static str {

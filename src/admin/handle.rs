@@ -1,10 +1,10 @@
 //! What each resource answers.
 
-use super::Control;
 use super::answer::Answer;
 use super::gate::Resource;
 use super::problem::{Kind, Problem};
 use super::purge::PurgeRequest;
+use super::{Control, RetryError};
 use crate::invalidation::{Invalidation, Matcher, Mode};
 use http::StatusCode;
 use serde_json::json;
@@ -18,6 +18,9 @@ const MAX_AUDITED: usize = 4096;
 
 /// How long the other nodes are waited for: several of their heartbeats, so that whoever is not there by then is cut off.
 const FLEET_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long the CDNs are waited for: most take a purge within a second, and a client waits no longer than this for a head.
+const CDN_DEADLINE: Duration = Duration::from_secs(25);
 
 /// A request that was let in.
 pub(super) struct Request<'a> {
@@ -39,6 +42,7 @@ pub(super) async fn handle(control: &Arc<dyn Control>, request: &Request<'_>) ->
         Resource::Metrics => metrics(control).await,
         Resource::Stats => Ok(Answer::json(StatusCode::OK, &control.stats())),
         Resource::Purge => purge(&**control, request).await,
+        Resource::CdnRetry => retry(&**control, request).await,
         Resource::Reload => reload(&**control, request.peer).await,
     };
     result.unwrap_or_else(Answer::from)
@@ -63,7 +67,7 @@ async fn purge(control: &dyn Control, request: &Request<'_>) -> Result<Answer, P
     let (count, what, soft) =
         (batch.len(), describe(&batch), batch.iter().any(|item| item.mode == Mode::Soft));
     let peer = request.peer;
-    match control.purge(batch, wait == Wait::Fleet).await {
+    match control.purge(batch, wait != Wait::Node).await {
         Ok(place) => {
             tracing::info!(target: "larder::audit", %peer, position = %place, soft, count, what, "purged");
             let position = place.to_string();
@@ -71,8 +75,17 @@ async fn purge(control: &dyn Control, request: &Request<'_>) -> Result<Answer, P
                 return Ok(Answer::json(StatusCode::ACCEPTED, &json!({ "position": position })));
             }
             let behind = control.spread(place, FLEET_DEADLINE).await;
-            let status = if behind.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
-            Ok(Answer::json(status, &json!({ "position": position, "outstanding": { "nodes": behind } })))
+            let cdns = match wait {
+                Wait::Cdn => control.delivered(place, CDN_DEADLINE).await,
+                Wait::Node | Wait::Fleet => Vec::new(),
+            };
+            let done = behind.is_empty() && cdns.is_empty();
+            let outstanding = match wait {
+                Wait::Cdn => json!({ "nodes": behind, "cdns": cdns }),
+                Wait::Node | Wait::Fleet => json!({ "nodes": behind }),
+            };
+            let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
+            Ok(Answer::json(status, &json!({ "position": position, "outstanding": outstanding })))
         }
         Err(error) => {
             tracing::warn!(target: "larder::audit", %peer, soft, count, what, %error, "not purged everywhere");
@@ -89,6 +102,8 @@ enum Wait {
     Node,
     /// All nodes that live.
     Fleet,
+    /// All nodes that live, then all CDNs in front.
+    Cdn,
 }
 
 fn wait_of(query: &str) -> Result<Wait, Problem> {
@@ -98,14 +113,11 @@ fn wait_of(query: &str) -> Result<Wait, Problem> {
         match parameter.split_once('=').unwrap_or((parameter, "")) {
             ("wait", "node") => wait = Wait::Node,
             ("wait", "fleet") => wait = Wait::Fleet,
-            ("wait", "cdn") => {
-                return refuse(
-                    "this version cannot wait for `cdn`; write `wait=node` or `wait=fleet`".to_owned(),
-                );
-            }
+            ("wait", "cdn") => wait = Wait::Cdn,
             ("wait", other) => {
                 let other = other.escape_debug();
-                return refuse(format!("`wait={other}` is not known; write `wait=node` or `wait=fleet`"));
+                let known = "write `wait=node`, `wait=fleet` or `wait=cdn`";
+                return refuse(format!("`wait={other}` is not known; {known}"));
             }
             (name, _) => {
                 return refuse(format!("`{}` is not known; only `wait` is", name.escape_debug()));
@@ -113,6 +125,38 @@ fn wait_of(query: &str) -> Result<Wait, Problem> {
         }
     }
     Ok(wait)
+}
+
+/// Queues dead letters again: of the CDN that the query names, else of all.
+async fn retry(control: &dyn Control, request: &Request<'_>) -> Result<Answer, Problem> {
+    let cdn = cdn_of(request.query)?;
+    let peer = request.peer;
+    match control.retry_cdns(cdn).await {
+        Ok(retried) => {
+            tracing::info!(target: "larder::audit", %peer, ?retried, "dead letters queued again");
+            Ok(Answer::json(StatusCode::OK, &json!({ "retried": retried })))
+        }
+        Err(error @ RetryError::Unknown(_)) => Err(Problem::new(Kind::UnknownCdn, error.to_string())),
+        Err(error @ RetryError::Unavailable(_)) => {
+            tracing::warn!(target: "larder::audit", %peer, %error, "dead letters not queued again");
+            Err(Problem::new(Kind::QueueUnavailable, error.to_string()))
+        }
+    }
+}
+
+fn cdn_of(query: &str) -> Result<Option<&str>, Problem> {
+    let mut cdn = None;
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        match parameter.split_once('=') {
+            // Names of CDNs have no character that a query would have to escape.
+            Some(("cdn", name)) if !name.is_empty() => cdn = Some(name),
+            _ => {
+                let detail = format!("`{}` is not known; only `cdn=NAME` is", parameter.escape_debug());
+                return Err(Problem::new(Kind::InvalidQuery, detail));
+            }
+        }
+    }
+    Ok(cdn)
 }
 
 async fn reload(control: &dyn Control, peer: IpAddr) -> Result<Answer, Problem> {
@@ -169,7 +213,8 @@ mod tests {
         check("", Ok(Wait::Node));
         check("wait=node", Ok(Wait::Node));
         check("wait=fleet", Ok(Wait::Fleet));
-        check("wait=cdn", Err("cannot wait for `cdn`"));
+        check("wait=cdn", Ok(Wait::Cdn));
+        check("wait=all", Err("`wait=fleet` or `wait=cdn`"));
         check("wait=", Err("write `wait=node`"));
         check("wait", Err("write `wait=node`"));
         check("wait=node&soft=true", Err("`soft` is not known"));

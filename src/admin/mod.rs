@@ -6,6 +6,7 @@
 //! GET  /metrics   Prometheus text
 //! GET  /stats     the same figures as JSON, with ratios and quantiles
 //! POST /purge     {"urls":[…],"tags":[…],"prefixes":[…],"routes":[…],"all":true,"soft":false}
+//! POST /cdn/retry the dead letters of CDNs again; `?cdn=NAME`: of one
 //! POST /reload    the configuration file again
 //! ```
 //!
@@ -27,7 +28,7 @@ mod stats;
 mod token;
 
 pub use cdns::{CdnFigures, DeadLetterFigures};
-pub use control::{Control, Degraded, Readiness, Reloaded};
+pub use control::{Control, Degraded, Readiness, Reloaded, Retried, RetryError, Undelivered};
 pub(crate) use listener::{Serve, serve};
 pub use serve::Admin;
 pub use stats::{InvalidationFigures, LogFigures, MemoryFigures, OriginFigures, RouteFigures, Stats};

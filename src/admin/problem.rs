@@ -30,6 +30,10 @@ pub(super) enum Kind {
     TooLarge,
     /// The body is no JSON.
     UnsupportedMediaType,
+    /// No CDN has that name.
+    UnknownCdn,
+    /// What keeps the purges for CDNs cannot be reached.
+    QueueUnavailable,
     /// The configuration has faults.
     InvalidConfiguration,
     /// A fault of Larder.
@@ -52,6 +56,8 @@ impl Kind {
             Self::Timeout => "request-timeout",
             Self::TooLarge => "body-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::UnknownCdn => "unknown-cdn",
+            Self::QueueUnavailable => "queue-unavailable",
             Self::InvalidConfiguration => "invalid-configuration",
             Self::Internal => "internal",
         }
@@ -66,7 +72,8 @@ impl Kind {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::CrossOrigin => StatusCode::FORBIDDEN,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::UnknownCdn => StatusCode::NOT_FOUND,
+            Self::QueueUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -90,6 +97,8 @@ impl Kind {
             Self::Timeout => "The request took too long to arrive",
             Self::TooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body has to be JSON",
+            Self::UnknownCdn => "There is no such CDN",
+            Self::QueueUnavailable => "The queue of the CDN cannot be reached",
             Self::InvalidConfiguration => "The configuration has faults; the one in force stays",
             Self::Internal => "Something went wrong inside Larder",
         }

@@ -63,7 +63,7 @@ impl Admin {
         let query = header.uri.query().unwrap_or_default().to_owned();
         let body = match resource {
             Resource::Purge => read_json(session, true).await?,
-            Resource::Reload => read_json(session, false).await?,
+            Resource::Reload | Resource::CdnRetry => read_json(session, false).await?,
             Resource::Health | Resource::Readiness | Resource::Metrics | Resource::Stats => Bytes::new(),
         };
         let request = Request { resource, query: &query, body: &body, peer };

@@ -3,7 +3,7 @@
 use super::life::Orders;
 use super::node::Node;
 use super::reload::Reloader;
-use crate::admin::{Control, Degraded, Readiness, Reloaded, Stats};
+use crate::admin::{Control, Degraded, Readiness, Reloaded, Retried, RetryError, Stats, Undelivered};
 use crate::invalidation::{Appending, Invalidation, LogError, Place};
 use crate::key::{Scheme, canonical_authority};
 use async_trait::async_trait;
@@ -29,6 +29,15 @@ impl Control for NodeControl {
 
     async fn spread(&self, place: Place, within: Duration) -> Vec<String> {
         self.node.shared.engine.spread(place, within).await
+    }
+
+    async fn delivered(&self, place: Place, within: Duration) -> Vec<Undelivered> {
+        let _ = (place, within);
+        Vec::new()
+    }
+
+    async fn retry_cdns(&self, _cdn: Option<&str>) -> Result<Vec<Retried>, RetryError> {
+        Ok(Vec::new())
     }
 
     async fn reload(&self) -> Result<Reloaded, Vec<String>> {

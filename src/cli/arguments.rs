@@ -64,6 +64,15 @@ pub(super) enum Verb {
     )]
     Purge(Purge),
 
+    /// Look after the purges that CDNs have not taken
+    ///
+    /// Purges wait in a queue until their CDN has taken them. One that cannot be delivered becomes a dead letter, which `/stats`
+    /// of the admin listener shows with its reason; once the reason is mended, it can be queued again.
+    #[command(
+        after_help = "Examples:\n  larder cdn retry                  # the dead letters of all CDNs\n  larder cdn retry edge\n  larder cdn retry --admin 10.0.0.7:9090"
+    )]
+    Cdn(Cdn),
+
     /// Ask whether a Larder that runs is well
     ///
     /// Exits with 0 when it is alive, or with --ready when it may take traffic, and prints what is degraded; else with 1. Made for
@@ -149,6 +158,32 @@ pub(super) enum Wait {
     Node,
     /// On all nodes that share its log
     Fleet,
+    /// On all of them, and then by every CDN in front
+    Cdn,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Cdn {
+    #[command(subcommand)]
+    pub(super) verb: CdnVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CdnVerb {
+    /// Queue dead letters again
+    Retry(Retry),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Retry {
+    /// The CDN, by its name in the configuration [default: all]
+    #[arg(value_name = "NAME")]
+    pub(super) cdn: Option<String>,
+    /// The admin listener, as in 127.0.0.1:9090, in place of the configuration's
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) admin: Option<String>,
+    #[command(flatten)]
+    pub(super) file: ConfigFile,
 }
 
 #[derive(Args, Debug)]

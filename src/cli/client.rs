@@ -21,6 +21,7 @@ const MAX_BODY: usize = 4 << 20;
 pub(super) struct Client {
     address: String,
     host: String,
+    patience: Duration,
     idle: Option<pingora::protocols::Stream>,
 }
 
@@ -38,7 +39,12 @@ pub(super) struct Reply {
 impl Client {
     /// A client of `address`, as in `127.0.0.1:9090`, which calls it by `host`.
     pub(super) fn new(address: impl Into<String>, host: impl Into<String>) -> Self {
-        Self { address: address.into(), host: host.into(), idle: None }
+        Self { address: address.into(), host: host.into(), patience: STEP_DEADLINE, idle: None }
+    }
+
+    /// Waits so long for the head of a reply.
+    pub(super) fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Sends a request and reads the reply.
@@ -62,7 +68,7 @@ impl Client {
             None => self.connect().await?,
         };
         let mut session = HttpSession::new(stream);
-        session.read_timeout = Some(STEP_DEADLINE);
+        session.read_timeout = Some(self.patience);
         session.write_timeout = Some(STEP_DEADLINE);
         let reply = exchange(&mut session, request, body).await;
         let reply = reply.with_context(|| format!("{} did not answer", self.address))?;

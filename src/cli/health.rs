@@ -5,7 +5,7 @@ use super::client::Client;
 use super::configuration;
 use super::failure::Failure;
 use super::output;
-use super::purge::reachable;
+use super::target::reachable;
 use anyhow::{Context, anyhow};
 use http::{Method, StatusCode};
 

@@ -4,6 +4,7 @@
 //! standard error; a reader that leaves early (`larder explain … | head -1`) is no failure.
 
 mod arguments;
+mod cdn;
 mod check;
 mod client;
 mod completions;
@@ -15,6 +16,7 @@ mod health;
 mod output;
 mod purge;
 mod run;
+mod target;
 
 use arguments::{Arguments, Verb};
 use clap::Parser;
@@ -37,6 +39,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check(arguments) => check::check(&arguments),
         Verb::Explain(arguments) => explain::explain(&arguments),
         Verb::Purge(arguments) => purge::purge(&arguments),
+        Verb::Cdn(arguments) => cdn::cdn(&arguments),
         Verb::Health(arguments) => health::health(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Completions(arguments) => completions::completions(&arguments),

@@ -39,7 +39,7 @@ fn what_is_not() {
     check("explain GET", ErrorKind::MissingRequiredArgument);
     check("purge", ErrorKind::MissingRequiredArgument);
     check("purge --soft", ErrorKind::MissingRequiredArgument);
-    check("purge --all --wait cdn", ErrorKind::InvalidValue);
+    check("purge --all --wait moon", ErrorKind::InvalidValue);
     check("demo --for 10", ErrorKind::ValueValidation);
     check("completions cmd", ErrorKind::InvalidValue);
     check("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);

@@ -131,6 +131,35 @@ async fn a_purge_answers_its_position() {
 }
 
 #[tokio::test]
+async fn a_purge_waits_for_cdns() {
+    let larder = start(None).await;
+    let got = larder.post("/purge?wait=cdn", r#"{"all":true}"#).await;
+    assert_eq!((got.status, &got.json()["outstanding"]), (200, &json!({"nodes": [], "cdns": []})));
+    larder.fake.cdn_fails.store(true, SeqCst);
+    let got = larder.post("/purge?wait=cdn", r#"{"all":true}"#).await;
+    let cdns = json!([{"cdn": "edge", "state": "waiting", "reason": "429"}]);
+    assert_eq!((got.status, &got.json()["outstanding"]["cdns"]), (202, &cdns));
+}
+
+#[tokio::test]
+async fn dead_letters_are_queued_again() {
+    let larder = start(None).await;
+    let post =
+        async |path: &str| larder.send(format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+    for path in ["/cdn/retry", "/cdn/retry?cdn=edge"] {
+        let got = post(path).await;
+        assert_eq!((got.status, got.json()), (200, json!({"retried": [{"cdn": "edge", "letters": 3}]})));
+    }
+    let got = post("/cdn/retry?cdn=egde").await;
+    assert_eq!((got.status, got.problem().as_str()), (404, "unknown-cdn"));
+    assert_eq!(post("/cdn/retry?name=edge").await.problem(), "invalid-query");
+    assert_eq!(larder.get("/cdn/retry").await.problem(), "method-not-allowed");
+    larder.fake.cdn_fails.store(true, SeqCst);
+    let got = post("/cdn/retry").await;
+    assert_eq!((got.status, got.problem().as_str()), (503, "queue-unavailable"));
+}
+
+#[tokio::test]
 async fn a_reload_says_what_it_could_not_change() {
     let larder = start(None).await;
     let request = "POST /reload HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -169,7 +198,7 @@ async fn problems() {
     check(post("/reload", "Content-Type: text/plain\r\n", "{}"), 415, "unsupported-media-type", None).await;
     check(post("/purge", json, "{}"), 400, "empty-purge", None).await;
     check(post("/purge", json, "{"), 400, "invalid-body", None).await;
-    check(post("/purge?wait=cdn", json, r#"{"all":true}"#), 400, "invalid-query", None).await;
+    check(post("/purge?wait=moon", json, r#"{"all":true}"#), 400, "invalid-query", None).await;
     let origin = format!("{json}Origin: http://localhost\r\n");
     check(post("/purge", &origin, r#"{"all":true}"#), 403, "cross-origin", None).await;
     check("no request\r\n\r\n".into(), 400, "malformed-request", None).await;
