@@ -101,7 +101,7 @@ pub fn judge(reply: &Response<Bytes>) -> Option<CallError> {
 }
 
 /// The status and the beginning of what was said about it.
-fn told(status: StatusCode, body: &[u8]) -> String {
+pub(super) fn told(status: StatusCode, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(MAX_TOLD)]);
     let text: Vec<_> =
         text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
@@ -109,7 +109,7 @@ fn told(status: StatusCode, body: &[u8]) -> String {
 }
 
 /// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match value.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
@@ -125,7 +125,7 @@ fn failure(error: reqwest::Error) -> CallError {
 }
 
 /// An error with all that led to it: the outermost of them says the least.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

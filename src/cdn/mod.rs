@@ -23,6 +23,7 @@ mod settings;
 mod tags;
 
 pub use client::{Client, ClientError, judge};
+use client::{chain, retry_after, told};
 pub use figures::{CdnState, CdnStats, Failing, Outstanding, OutstandingReason};
 pub use job::{DeadLetter, Job, JobId};
 pub use observer::{CallResult, CdnObserver, PurgeResult};
