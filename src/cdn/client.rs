@@ -31,16 +31,27 @@ pub struct ClientError(String);
 impl Client {
     /// A client whose calls take `timeout` at most, from the first byte sent to the last one read.
     pub fn new(timeout: Duration) -> Result<Self, ClientError> {
+        Self::with(timeout, |builder| builder)
+    }
+
+    /// The same without the proxies of the environment: for what only this machine reaches.
+    pub fn direct(&self) -> Result<Self, ClientError> {
+        Self::with(self.timeout, reqwest::ClientBuilder::no_proxy)
+    }
+
+    fn with(
+        timeout: Duration,
+        how: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self, ClientError> {
         // Whoever installed one before has the same: the process knows no other.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let inner = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .user_agent(concat!("larder/", env!("CARGO_PKG_VERSION")))
             // A redirection would take credentials along, and no API here has any.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(timeout)
-            .pool_max_idle_per_host(2)
-            .build()
-            .map_err(|error| ClientError(chain(&error)))?;
+            .pool_max_idle_per_host(2);
+        let inner = how(builder).build().map_err(|error| ClientError(chain(&error)))?;
         Ok(Self { inner, timeout })
     }
 

@@ -9,6 +9,8 @@ pub mod cloudfront;
 pub mod fastly;
 pub mod google;
 pub mod http;
+mod request;
+mod token;
 
 use super::{CdnSettings, ClientError, Provider, ProviderSettings};
 use std::sync::Arc;
@@ -25,9 +27,12 @@ pub enum MakeError {
     /// A secret with bytes that no header field may have, such as the end of a line. It is named, not shown.
     #[error("{0} has characters that cannot be sent in a header field")]
     Secret(&'static str),
-    /// A provider that this build is without.
-    #[error("this build has no provider for {0}")]
-    Absent(&'static str),
+    /// A key file that cannot be read, or is none.
+    #[error("{0}")]
+    KeyFile(String),
+    /// Templates of which no request can be made.
+    #[error("{0}")]
+    Template(String),
 }
 
 /// What calls the API of a CDN, as it is set up.
@@ -37,12 +42,12 @@ pub fn make(settings: &CdnSettings) -> Result<Arc<dyn Provider>, MakeError> {
         #[cfg(feature = "cloudfront")]
         ProviderSettings::Cloudfront(settings) => Arc::new(cloudfront::Cloudfront::new(settings, timeout)?),
         ProviderSettings::Akamai(settings) => Arc::new(akamai::Akamai::new(settings, timeout)?),
-        ProviderSettings::Fastly(_) => return Err(MakeError::Absent("fastly")),
-        ProviderSettings::Cloudflare(_) => return Err(MakeError::Absent("cloudflare")),
-        ProviderSettings::Google(_) => return Err(MakeError::Absent("google")),
-        ProviderSettings::Azure(_) => return Err(MakeError::Absent("azure")),
-        ProviderSettings::Bunny(_) => return Err(MakeError::Absent("bunny")),
-        ProviderSettings::Http(_) => return Err(MakeError::Absent("http")),
+        ProviderSettings::Fastly(settings) => Arc::new(fastly::Fastly::new(settings, timeout)?),
+        ProviderSettings::Cloudflare(settings) => Arc::new(cloudflare::Cloudflare::new(settings, timeout)?),
+        ProviderSettings::Google(settings) => Arc::new(google::Google::new(settings, timeout)?),
+        ProviderSettings::Azure(settings) => Arc::new(azure::Azure::new(settings, timeout)?),
+        ProviderSettings::Bunny(settings) => Arc::new(bunny::Bunny::new(settings, timeout)?),
+        ProviderSettings::Http(settings) => Arc::new(http::Http::new(settings, timeout)?),
     })
 }
 
