@@ -58,6 +58,7 @@ pub mod app;
 pub mod cdn;
 pub mod cli;
 pub mod config;
+mod dice;
 pub mod engine;
 pub mod fleet;
 pub mod invalidation;

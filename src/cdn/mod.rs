@@ -11,19 +11,26 @@
 //! It leaves the queue when its CDN has taken it, or as a dead letter that `/stats` shows and `larder cdn retry` brings back.
 //! It may be delivered twice, and never not at all.
 
+mod budget;
 mod client;
+mod deliver;
 mod figures;
 mod job;
 pub mod limits;
 mod observer;
 mod outbox;
+mod pending;
 mod provider;
 pub mod providers;
+mod reach;
+mod retry;
 mod settings;
+mod spelling;
 mod tags;
 
 pub use client::{Client, ClientError, judge};
 use client::{chain, retry_after, told};
+pub use deliver::{Deliveries, DeliveryParts};
 pub use figures::{CdnState, CdnStats, Failing, Outstanding, OutstandingReason};
 pub use job::{DeadLetter, Job, JobId};
 pub use observer::{CallResult, CdnObserver, PurgeResult};
@@ -32,5 +39,6 @@ pub use provider::{
     Alphabet, Call, CallError, CallId, Limits, Location, Many, Provider, Rate, Separator, TagHeader, Target,
     TargetKind,
 };
+pub use reach::{Aim, Reach, RouteReach, Unsayable};
 pub use settings::{CdnSettings, ProviderSettings};
 pub use tags::{OVERFLOW, SeparatorClash, TagFields, overflow_word, words_of_matcher};

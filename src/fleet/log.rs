@@ -1,9 +1,9 @@
 //! The shared log as one node sees it: appends, and what waits for them.
 
-use super::dice::Dice;
 use super::kept::{Kept, Lost};
 use super::queue::{Item, Queue};
 use super::{Head, LogStore, NodeId, Peer, Record, RecordId, Settle};
+use crate::dice::Dice;
 use crate::invalidation::{Epoch, IntentId, Ledger, Place, Position, Purge};
 use crate::time::{Clock, Timestamp};
 use std::collections::HashMap;
@@ -126,7 +126,7 @@ impl SharedLog {
             clock,
             observer,
             node,
-            dice: Dice::new(node),
+            dice: Dice::new(node.0),
             settings,
             state: Mutex::default(),
             queued: Notify::new(),

@@ -1,7 +1,6 @@
 //! How the nodes of a fleet agree on what was invalidated: one log, followed by all, over a port that names no technology.
 
 mod appends;
-mod dice;
 mod follow;
 mod kept;
 mod log;

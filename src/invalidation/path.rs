@@ -40,6 +40,12 @@ pub(super) fn normal_path(raw: &str, mut visit: impl FnMut(&[u8], usize)) -> Vec
     path
 }
 
+/// The form that all spellings of a path share: decoded, without parameters, empty and dot segments. No URL: its bytes have to be
+/// escaped to be part of one.
+pub fn normal_form(raw: &str) -> Vec<u8> {
+    normal_path(raw, |_, _| {})
+}
+
 /// The first [`MAX_PREFIX_SEGMENTS`] segments of a path in its normal form.
 pub(super) fn widest_prefix(normal: &[u8]) -> &[u8] {
     let slashes = normal.iter().enumerate().filter(|(_, byte)| **byte == b'/');

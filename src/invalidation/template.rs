@@ -19,7 +19,7 @@ pub enum TemplateError {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part<N> {
+pub(super) enum Part<N> {
     Text(Box<str>),
     Name(N),
 }
@@ -28,7 +28,7 @@ enum Part<N> {
 /// is what [`Values`](super::Values) tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template<N = Box<str>> {
-    parts: Box<[Part<N>]>,
+    pub(super) parts: Box<[Part<N>]>,
 }
 
 impl Template {

@@ -50,6 +50,11 @@ impl HostPattern {
         matches(authority) || split_port(authority).is_some_and(|(host, _)| matches(host))
     }
 
+    /// The only host that matches, but for ports; `None` where it is any below a name.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.below).then_some(&*self.name)
+    }
+
     /// The name to match, or to match something below.
     pub(super) fn name(&self) -> &str {
         &self.name

@@ -35,5 +35,5 @@ mod trie;
 pub use ambiguity::{Ambiguity, ambiguity, is_ambiguous_path};
 pub use error::PatternError;
 pub use host::HostPattern;
-pub use path::{Captures, PathPattern};
+pub use path::{Captures, Filled, PathPattern};
 pub use router::{RoutePattern, Router, Shadowed};

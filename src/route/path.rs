@@ -80,6 +80,11 @@ impl PathPattern {
         self.parts.iter().filter_map(|part| part.name.as_deref()).chain(last)
     }
 
+    /// Whether the capture takes the rest of a path. Only such a one is ever empty.
+    pub fn is_rest(&self, name: &str) -> bool {
+        matches!(&self.end, End::Rest(Some(rest)) if **rest == *name)
+    }
+
     /// The captures of `path` (as sent, without query), or `None` if it does not match. Allocates nothing.
     pub fn captures<'p>(&'p self, path: &'p str) -> Option<Captures<'p>> {
         let mut captures = Captures::default();
@@ -100,6 +105,36 @@ impl PathPattern {
                 }
                 Some(captures)
             }
+        }
+    }
+
+    /// The paths that match with the captures that `value` knows, as far as they say it: whole paths, or the folder up to which
+    /// everything is known. A value is text, and is escaped; it is one segment unless it is the rest.
+    pub fn fill<V: AsRef<str>>(&self, value: impl Fn(&str) -> Option<V>) -> Filled {
+        let mut path = String::new();
+        for part in &self.parts {
+            let (before, after) = match &part.segment {
+                Segment::Literal(text) => {
+                    path.extend(["/", text]);
+                    continue;
+                }
+                Segment::Any => ("", ""),
+                Segment::Affixed { prefix, suffix } => (&**prefix, &**suffix),
+            };
+            match part.name.as_deref().and_then(&value).filter(|value| !value.as_ref().is_empty()) {
+                Some(value) => {
+                    path.extend(["/", before, &escaped_value(value.as_ref(), false), after]);
+                }
+                None => return Filled::Below(path),
+            }
+        }
+        match &self.end {
+            End::Here => Filled::Paths(vec![path]),
+            End::Rest(name) => match name.as_deref().and_then(&value) {
+                Some(rest) if rest.as_ref().is_empty() => Filled::Paths(vec![format!("{path}/"), path]),
+                Some(rest) => Filled::Paths(vec![format!("{path}/{}", escaped_value(rest.as_ref(), true))]),
+                None => Filled::Below(path),
+            },
         }
     }
 
@@ -170,6 +205,15 @@ impl fmt::Display for PathPattern {
     }
 }
 
+/// A pattern with values in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// It matches these paths and no others.
+    Paths(Vec<String>),
+    /// It matches some of the paths at or below this one, without a slash at its end; empty: any.
+    Below(String),
+}
+
 /// What the names of a pattern stood for in one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Captures<'p> {
@@ -213,6 +257,21 @@ fn escaped(text: &str) -> String {
         match byte {
             b' ' | b'"' | b'<' | b'>' | b'`' | 0x80.. => escaped.push_str(&format!("%{byte:02X}")),
             _ => escaped.push(char::from(byte)),
+        }
+    }
+    escaped
+}
+
+/// Text as a segment of a path, or as several of them (RFC 3986, 3.3).
+fn escaped_value(text: &str, slashes: bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        let kept =
+            byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) || (slashes && byte == b'/');
+        if kept {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
         }
     }
     escaped

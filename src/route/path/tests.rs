@@ -1,4 +1,5 @@
 use super::{Ambiguity, PathPattern, PatternError};
+use crate::route::Filled;
 
 /// A path and, if it matches, its captures.
 type Case<'a> = (&'a str, Option<&'a [(&'a str, &'a str)]>);
@@ -173,4 +174,35 @@ fn messages_say_what_to_write() {
     ] {
         assert_eq!(PathPattern::parse(text).unwrap_err().to_string(), message);
     }
+}
+
+#[test]
+fn patterns_are_filled_with_what_is_known() {
+    #[track_caller]
+    fn check(pattern: &str, id: Option<&str>, expected: Result<&[&str], &str>) {
+        let pattern = PathPattern::parse(pattern).unwrap();
+        let expected = match expected {
+            Ok(paths) => Filled::Paths(paths.iter().map(ToString::to_string).collect()),
+            Err(below) => Filled::Below(below.into()),
+        };
+        let filled = pattern.fill(|name| id.filter(|_| name == "id"));
+        assert_eq!(filled, expected, "{pattern} {id:?}");
+        if let (Filled::Paths(paths), Some(_)) = (&filled, id) {
+            assert!(paths.iter().all(|path| pattern.captures(path).is_some()), "{paths:?}");
+        }
+    }
+    check("/", None, Ok(&["/"]));
+    check("/a/", None, Ok(&["/a/"]));
+    check("/a/{id}", Some("7"), Ok(&["/a/7"]));
+    check("/a/{id}/b", Some("x/y %ü"), Ok(&["/a/x%2Fy%20%25%C3%BC/b"]));
+    check("/a/{id}.json", Some("7"), Ok(&["/a/7.json"]));
+    check("/a/{id}/b", None, Err("/a"));
+    check("/a/{id}/b", Some(""), Err("/a"));
+    check("/a/x-*/{id}", Some("7"), Err("/a"));
+    check("/a/{id}/{other}", Some("7"), Err("/a/7"));
+    check("/{id}", None, Err(""));
+    check("/a/{id...}", Some("b/c d"), Ok(&["/a/b/c%20d"]));
+    check("/a/{id...}", Some(""), Ok(&["/a/", "/a"]));
+    check("/a/**", Some("7"), Err("/a"));
+    check("/**", None, Err(""));
 }

@@ -1,28 +1,27 @@
-//! Names and jitter of one node, all from its own name: so a simulated fleet does the same again.
+//! Names and jitter, all from one seed: so a simulated fleet does the same again.
 
-use super::NodeId;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// SplitMix64 (Steele, Lea and Flood 2014), begun with a name that is random itself.
+/// SplitMix64 (Steele, Lea and Flood 2014), begun with a seed that is random itself.
 #[derive(Debug)]
-pub(super) struct Dice {
+pub(crate) struct Dice {
     state: AtomicU64,
-    /// The half of the name that the state does not hold.
+    /// The half of the seed that the state does not hold.
     other: u64,
 }
 
 impl Dice {
-    pub(super) fn new(NodeId(node): NodeId) -> Self {
-        Self { state: AtomicU64::new(node as u64), other: (node >> 64) as u64 }
+    pub(crate) fn new(seed: u128) -> Self {
+        Self { state: AtomicU64::new(seed as u64), other: (seed >> 64) as u64 }
     }
 
-    /// A name that no other node gives, and this one never again.
-    pub(super) fn name(&self) -> u128 {
+    /// A name that no other seed gives, and this one never again.
+    pub(crate) fn name(&self) -> u128 {
         u128::from(self.next() ^ self.other) << 64 | u128::from(self.next())
     }
 
     /// Between 0 and 1.
-    pub(super) fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
@@ -42,7 +41,7 @@ mod tests {
 
     #[test]
     fn names_do_not_repeat_and_shares_lie_within_one() {
-        let (one, other) = (Dice::new(NodeId(7)), Dice::new(NodeId(7 | 1 << 64)));
+        let (one, other) = (Dice::new(7), Dice::new(7 | 1 << 64));
         let names: HashSet<u128> = (0..1000).flat_map(|_| [one.name(), other.name()]).collect();
         assert_eq!(names.len(), 2000);
         assert!((0..1000).map(|_| one.share()).all(|share| (0.0..1.0).contains(&share)));

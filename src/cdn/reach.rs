@@ -1,0 +1,345 @@
+//! From a purge to what its CDN can be told: as little more than the purge as the API can say, never less.
+//!
+//! | purge | the first of these that the API has |
+//! | --- | --- |
+//! | path | its URLs, if those are purged with all their queries · the word of the path · the prefix |
+//! | prefix | the prefix · its word |
+//! | tag | its word · what the rules say replies with that tag are the answers to: URLs, else prefixes |
+//! | route | its word · the prefix that its pattern begins with |
+//!
+//! and everything behind each. *Words* are tags that replies bear for the CDN (`tags`); beside any of them goes the word
+//! that replies bear which had no room for all.
+//!
+//! A CDN that takes no tags is told what the *rules* say of a tag. An origin may give the same tag to other replies, and those
+//! are not reached; where no rule can have made a tag it has to be from an origin, and everything is purged.
+
+use super::spelling::{folder, normal, spellings};
+use super::tags::{overflow_word, words_of_matcher};
+use super::{CdnSettings, Limits, Location, Target, TargetKind};
+use crate::invalidation::{Invalidation, Matcher, Mode, Template, Variable};
+use crate::route::{Filled, HostPattern, PathPattern};
+use std::sync::Arc;
+
+/// What the rules in force reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Every route, in the order in which they are tried.
+    pub routes: Vec<RouteReach>,
+    /// The canonical hosts that are known: those that routes and CDNs name.
+    pub hosts: Vec<Box<str>>,
+}
+
+/// What one route reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteReach {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The host; `None`: any.
+    pub host: Option<HostPattern>,
+    /// The path; `None`: whatever no other route matches.
+    pub path: Option<PathPattern>,
+    /// The tags that replies under it bear by rule. None where nothing is stored.
+    pub tags: Vec<Template<Variable>>,
+}
+
+/// The API of a CDN has no way to say a purge, not even that everything is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the API of this CDN has no way to purge by {}, nor everything", .0.as_str())]
+pub struct Unsayable(pub TargetKind);
+
+type Targets = Result<Vec<Target>, Unsayable>;
+
+/// From purges to the targets of one CDN.
+#[derive(Clone, Debug)]
+pub struct Aim {
+    limits: Limits,
+    hosts: Vec<Box<str>>,
+    public_url: Option<Arc<str>>,
+}
+
+impl Aim {
+    /// For a CDN that takes `limits`.
+    pub fn new(limits: Limits, settings: &CdnSettings) -> Self {
+        let CdnSettings { hosts, public_url, .. } = settings;
+        let public_url = public_url.as_ref().map(|url| Arc::from(url.trim_end_matches('/')));
+        Self { limits, hosts: hosts.clone(), public_url }
+    }
+
+    /// What the API takes.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How a purge of `mode` is told.
+    pub fn mode(&self, mode: Mode) -> Mode {
+        if self.limits.soft { mode } else { Mode::Hard }
+    }
+
+    /// What the CDN is told of a purge; nothing where it does not stand before what is purged.
+    pub fn targets(&self, purge: &Invalidation, reach: &Reach) -> Targets {
+        let found = match &purge.matcher {
+            Matcher::Path { authority, path } => self.of_path(authority, path)?,
+            Matcher::Prefix { authority, .. } if !self.stands_before(authority) => Vec::new(),
+            matcher @ Matcher::Prefix { authority, path } => match self.limits.prefix {
+                Some(_) => vec![Target::Prefix(self.location(authority, &normal(path)))],
+                None => self.by_word(matcher, TargetKind::Prefix)?,
+            },
+            matcher @ Matcher::Tag(tag) => match words_of_matcher(matcher, &self.limits) {
+                Some(word) => told(word),
+                None => self.of_tag(tag, reach)?,
+            },
+            matcher @ Matcher::Route(name) => match words_of_matcher(matcher, &self.limits) {
+                Some(word) => told(word),
+                None => self.of_route(name, reach)?,
+            },
+            Matcher::All => self.everything(TargetKind::All)?,
+        };
+        self.fitting(found)
+    }
+
+    /// What covers a target and is wider; `None`: nothing is.
+    pub fn wider(&self, target: &Target) -> Option<Vec<Target>> {
+        match target {
+            Target::Url(Location { base, path }) | Target::Prefix(Location { base, path }) => {
+                match folder(path) {
+                    Some(folder) => self.below(base, folder).ok(),
+                    None if target.kind() == TargetKind::Url => self.below(base, "/").ok(),
+                    None => self.everything(TargetKind::Prefix).ok(),
+                }
+            }
+            Target::Tag(_) => self.everything(TargetKind::Tag).ok(),
+            Target::All => None,
+        }
+        .filter(|wider| !wider.contains(target))
+    }
+
+    /// Everything; `None`: the API cannot be told that.
+    pub fn all(&self) -> Option<Vec<Target>> {
+        self.everything(TargetKind::All).ok()
+    }
+
+    fn of_path(&self, authority: &str, path: &str) -> Targets {
+        if !self.stands_before(authority) {
+            return Ok(Vec::new());
+        }
+        let urls = || spellings(path).into_iter().map(|path| Target::Url(self.location(authority, &path)));
+        if self.limits.url.is_some() && self.limits.queries {
+            return Ok(urls().collect());
+        }
+        let wider = match words_of_matcher(&Matcher::path(authority, path), &self.limits) {
+            Some(word) => Ok(told(word)),
+            None => self.below(&self.base(authority), &normal(path)),
+        };
+        // Without any way to reach the queries of a URL, at least the URL.
+        wider.or_else(|unsayable| match self.limits.url {
+            Some(_) => Ok(urls().collect()),
+            None => Err(unsayable),
+        })
+    }
+
+    /// By the rules: what replies with a tag are the answers to.
+    fn of_tag(&self, tag: &str, reach: &Reach) -> Targets {
+        let mut found = Vec::new();
+        let mut made = false;
+        for route in &reach.routes {
+            for template in &route.tags {
+                let Some(filled) = answers(route, template, tag) else { continue };
+                made = true;
+                for filled in filled {
+                    add(&mut found, self.of_filled(route, filled, reach)?);
+                }
+            }
+        }
+        if made { Ok(found) } else { self.everything(TargetKind::Tag) }
+    }
+
+    fn of_route(&self, name: &str, reach: &Reach) -> Targets {
+        let Some(route) = reach.routes.iter().find(|route| *route.name == *name) else {
+            return self.everything(TargetKind::Tag);
+        };
+        self.of_filled(route, fill(route.path.as_ref(), &[]), reach)
+    }
+
+    /// The paths of a pattern, on each host of its route.
+    fn of_filled(&self, route: &RouteReach, filled: Filled, reach: &Reach) -> Targets {
+        let Some(authorities) = self.authorities(route.host.as_ref(), reach) else {
+            return self.everything(TargetKind::Url);
+        };
+        let mut found = Vec::new();
+        for authority in authorities.iter().filter(|authority| self.stands_before(authority)) {
+            match &filled {
+                Filled::Paths(paths) => {
+                    for path in paths {
+                        add(&mut found, self.of_path(authority, path)?);
+                    }
+                }
+                Filled::Below(path) => {
+                    let path = if path.is_empty() { "/" } else { path };
+                    add(&mut found, self.below(&self.base(authority), path)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Everything at or below a path.
+    fn below(&self, base: &Arc<str>, path: &str) -> Targets {
+        if self.limits.prefix.is_some() {
+            return Ok(vec![Target::Prefix(Location { base: Arc::clone(base), path: path.into() })]);
+        }
+        // Words are made of canonical hosts. Where the public one stands for all of them, nobody knows which is meant.
+        match base.split_once("://").filter(|_| self.public_url.is_none()) {
+            Some((_, authority)) => self.by_word(&Matcher::prefix(authority, path), TargetKind::Prefix),
+            None if self.hosts.is_empty() => self.everything(TargetKind::Prefix),
+            None => {
+                let mut found = Vec::new();
+                for host in &self.hosts {
+                    add(&mut found, self.by_word(&Matcher::prefix(host, path), TargetKind::Prefix)?);
+                }
+                Ok(found)
+            }
+        }
+    }
+
+    fn by_word(&self, matcher: &Matcher, kind: TargetKind) -> Targets {
+        words_of_matcher(matcher, &self.limits).map_or_else(|| self.everything(kind), |word| Ok(told(word)))
+    }
+
+    /// Everything, in place of something of a kind that cannot be said.
+    fn everything(&self, kind: TargetKind) -> Targets {
+        if self.limits.all {
+            return Ok(vec![Target::All]);
+        }
+        if let Some(word) = words_of_matcher(&Matcher::All, &self.limits) {
+            return Ok(told(word));
+        }
+        let bases = match &self.public_url {
+            Some(url) => vec![Arc::clone(url)],
+            None => self.hosts.iter().map(|host| self.base(host)).collect(),
+        };
+        let prefix = |base| Target::Prefix(Location { base, path: "/".into() });
+        match self.limits.prefix {
+            Some(_) if !bases.is_empty() => Ok(bases.into_iter().map(prefix).collect()),
+            _ => Err(Unsayable(kind)),
+        }
+    }
+
+    /// The canonical hosts that a route answers for, as far as the CDN can be asked for them; `None`: nobody knows them.
+    fn authorities(&self, pattern: Option<&HostPattern>, reach: &Reach) -> Option<Vec<Box<str>>> {
+        let known = if self.hosts.is_empty() { &reach.hosts } else { &self.hosts };
+        let mut found: Vec<Box<str>> = known
+            .iter()
+            .filter(|host| pattern.is_none_or(|pattern| pattern.matches(host)))
+            .cloned()
+            .collect();
+        match pattern.and_then(HostPattern::literal) {
+            Some(host) if !found.iter().any(|known| **known == *host) => found.push(host.into()),
+            // The CDN stands before none of them.
+            None if found.is_empty() && !self.hosts.is_empty() => {}
+            // One name stands for all hosts.
+            None if found.is_empty() && self.public_url.is_some() => found.push("".into()),
+            _ => {}
+        }
+        (!found.is_empty() || !self.hosts.is_empty()).then_some(found)
+    }
+
+    fn stands_before(&self, authority: &str) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|host| **host == *authority)
+    }
+
+    fn base(&self, authority: &str) -> Arc<str> {
+        self.public_url.clone().unwrap_or_else(|| format!("https://{authority}").into())
+    }
+
+    fn location(&self, authority: &str, path: &str) -> Location {
+        Location { base: self.base(authority), path: path.into() }
+    }
+
+    /// These, each whose name is too long widened until it is not.
+    fn fitting(&self, mut rest: Vec<Target>) -> Targets {
+        let mut found = Vec::new();
+        while !rest.is_empty() {
+            let (fit, long): (Vec<_>, Vec<_>) = rest.into_iter().partition(|target| self.fits(target));
+            add(&mut found, fit);
+            rest = Vec::new();
+            for target in long {
+                add(&mut rest, self.wider(&target).ok_or(Unsayable(target.kind()))?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn fits(&self, target: &Target) -> bool {
+        let longest = self.limits.many(target.kind()).map_or(0, |many| many.longest);
+        name_length(target) <= longest
+    }
+}
+
+/// Bytes of the name of a target.
+pub(super) fn name_length(target: &Target) -> usize {
+    match target {
+        Target::Url(Location { base, path }) | Target::Prefix(Location { base, path }) => {
+            base.len() + path.len()
+        }
+        Target::Tag(word) => word.len(),
+        Target::All => 0,
+    }
+}
+
+/// A word, and the one for what had no room for it.
+fn told(word: Box<str>) -> Vec<Target> {
+    let mut words = vec![Target::Tag(word)];
+    add(&mut words, vec![Target::Tag(overflow_word())]);
+    words
+}
+
+fn add(found: &mut Vec<Target>, more: Vec<Target>) {
+    for target in more {
+        if !found.contains(&target) {
+            found.push(target);
+        }
+    }
+}
+
+/// What a route answers with replies that a template gives this tag; `None`: it gives it to none.
+fn answers(route: &RouteReach, template: &Template<Variable>, tag: &str) -> Option<Vec<Filled>> {
+    let path = route.path.as_ref();
+    // A segment is never empty. What the path does not capture (a query, a field, the region) may have been anything.
+    let possible = |variable: &Variable, value: &str| {
+        let name = captured(variable)
+            .filter(|name| path.is_some_and(|path| path.names().any(|known| known == *name)));
+        !value.is_empty() || name.is_none_or(|name| path.is_some_and(|path| path.is_rest(name)))
+    };
+    let Ok(readings) = template.unrender(tag, possible) else {
+        return Some(vec![fill(path, &[])]);
+    };
+    let mut filled: Vec<Filled> = Vec::new();
+    for reading in readings {
+        let one = fill(path, &reading);
+        if !filled.contains(&one) {
+            filled.push(one);
+        }
+    }
+    (!filled.is_empty()).then_some(filled)
+}
+
+fn fill(path: Option<&PathPattern>, reading: &[(&Variable, &str)]) -> Filled {
+    let value = |name: &str| {
+        let found = reading.iter().find(|(variable, _)| captured(variable) == Some(name));
+        // Bytes that were no text are lost.
+        found.map(|(_, value)| *value).filter(|value| !value.contains('\u{fffd}'))
+    };
+    path.map_or(Filled::Below(String::new()), |path| path.fill(value))
+}
+
+/// The capture that a variable may stand for.
+fn captured(variable: &Variable) -> Option<&str> {
+    match variable {
+        Variable::Capture(name) => Some(name),
+        Variable::Region => Some("region"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
