@@ -20,10 +20,12 @@ demo: tools-build ## a shop with a slow database, and Larder in front of it
 
 test: lint tools-test ## every check and every test
 	$(CARGO) test --locked
+	$(CARGO) test --locked --no-default-features --lib cdn
 
 lint: tools-lint ## formatting, lints and documentation, warnings refused
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
 bench: tools-bench ## micro-benchmarks, then Larder beside its peers under load
@@ -53,6 +55,7 @@ tools-lint: tools-build
 
 tools-test: tools-build
 	@scripts/need python3=python3 redis-server=redis-server redis-cli=redis-tools
+	@scripts/need-python target/venv tests/cdn/requirements.txt
 
 tools-bench: tools-build
 	@scripts/need wrk=wrk python3=python3 taskset=util-linux redis-server=redis-server \

@@ -29,7 +29,6 @@ mod spelling;
 mod tags;
 
 pub use client::{Client, ClientError, judge};
-use client::{chain, retry_after, told};
 pub use deliver::{Deliveries, DeliveryParts};
 pub use figures::{CdnState, CdnStats, Failing, Outstanding, OutstandingReason};
 pub use job::{DeadLetter, Job, JobId};

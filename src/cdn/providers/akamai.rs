@@ -3,8 +3,9 @@
 mod edgegrid;
 
 use super::{MakeError, base};
+use crate::cdn::client::told;
 use crate::cdn::limits::AKAMAI;
-use crate::cdn::{Call, CallError, Client, Limits, Provider, Target, judge, told};
+use crate::cdn::{Call, CallError, Client, Limits, Provider, Target, judge};
 use crate::invalidation::Mode;
 use crate::secret::Secret;
 use crate::time::{Clock, SystemClock};

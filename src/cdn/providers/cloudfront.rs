@@ -3,8 +3,9 @@
 //! What a path of an invalidation may look like: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-objects.html>.
 
 use super::{MakeError, base};
+use crate::cdn::client::{chain, retry_after, told};
 use crate::cdn::limits::{CLOUDFRONT, CLOUDFRONT_WILDCARDS};
-use crate::cdn::{Call, CallError, Limits, Many, Provider, Target, chain, judge, retry_after, told};
+use crate::cdn::{Call, CallError, Limits, Many, Provider, Target, judge};
 use crate::time::{Clock, SystemClock};
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;

@@ -43,6 +43,7 @@ record! {
 
 record! {
     /// `cdn[].cloudfront`.
+    #[cfg_attr(not(feature = "cloudfront"), expect(dead_code, reason = "read to name what is wrong with it, no more"))]
     Cloudfront, hint: |key| match key {
         "distribution_id" | "id" => Some(Hint::Meant("distribution")),
         "access_key" | "access_key_id" | "secret_access_key" | "profile" | "credentials" => {

@@ -97,12 +97,12 @@ mod tests {
     #[test]
     fn published_cases() {
         #[track_caller]
-        fn check(method: Method, path: &str, body: &[u8], signature: &str) {
+        fn check(method: &Method, path: &str, body: &[u8], signature: &str) {
             let at = httpdate::parse_http_date("Fri, 21 Mar 2014 19:34:21 GMT").unwrap();
             let now = Timestamp::from_system_time(at);
             let uri = format!("https://{HOST}{path}").parse().unwrap();
             let nonce = "nonce-xx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-            let value = edgegrid().authorization(&method, &uri, body, now, nonce);
+            let value = edgegrid().authorization(method, &uri, body, now, nonce);
             let expected = format!(
                 "EG1-HMAC-SHA256 client_token=akab-client-token-xxx-xxxxxxxxxxxxxxxx;\
                  access_token=akab-access-token-xxx-xxxxxxxxxxxxxxxx;timestamp=20140321T19:34:21+0000;\
@@ -110,13 +110,13 @@ mod tests {
             );
             assert_eq!(value, expected, "{method} {path}");
         }
-        check(Method::GET, "/", b"", "tL+y4hxyHxgWVD30X3pWnGKHcPzmrIF+LThiAOhMxYU=");
+        check(&Method::GET, "/", b"", "tL+y4hxyHxgWVD30X3pWnGKHcPzmrIF+LThiAOhMxYU=");
         let query = "/testapi/v1/t1?p1=1&p2=2";
-        check(Method::GET, query, b"", "hKDH1UlnQySSHjvIcZpDMbQHihTQ0XyVAKZaApabdeA=");
+        check(&Method::GET, query, b"", "hKDH1UlnQySSHjvIcZpDMbQHihTQ0XyVAKZaApabdeA=");
         let data = b"datadatadatadatadatadatadatadata";
-        check(Method::POST, "/testapi/v1/t3", data, "hXm4iCxtpN22m4cbZb4lVLW5rhX8Ca82vCFqXzSTPe4=");
+        check(&Method::POST, "/testapi/v1/t3", data, "hXm4iCxtpN22m4cbZb4lVLW5rhX8Ca82vCFqXzSTPe4=");
         let long = [b'd'; 2049];
-        check(Method::POST, "/testapi/v1/t3", &long, "6Q6PiTipLae6n4GsSIDTCJ54bEbHUBp+4MUXrbQCBoY=");
+        check(&Method::POST, "/testapi/v1/t3", &long, "6Q6PiTipLae6n4GsSIDTCJ54bEbHUBp+4MUXrbQCBoY=");
     }
 
     #[test]
