@@ -42,6 +42,7 @@
 //! | [`fleet`] | how nodes agree: one of them follows the shared log; the port of its server | `invalidation` |
 //! | [`origin`] | servers: balancing, health, pools; the port the engine fetches through | `semantics` |
 //! | [`cdn`] | the CDNs in front: what each is told, when, and until it has taken it; one file a provider; the port of their queues | `invalidation`, `route` |
+//! | [`spool`] | the log of one Larder alone: a journal of announced writes and of the queues for CDNs that outlives it | `invalidation`, the port of `cdn` |
 //! | [`redis`] | Redis and Valkey: the shared tier, leases, the log's server, the queues for CDNs | the ports of `store`, `fleet` and `cdn` |
 //! | [`admin`], [`observe`] | purge API, health, metrics, logs | everything above |
 //! | [`config`] | YAML text → the settings of each layer, every fault at once | the settings types |
@@ -70,5 +71,6 @@ pub mod redis;
 pub mod route;
 pub mod secret;
 pub mod semantics;
+pub mod spool;
 pub mod store;
 pub mod time;

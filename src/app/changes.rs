@@ -15,6 +15,7 @@ pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'st
         memory,
         redis,
         log: SharedLogSettings { redis: log, blind_limit, min_replicas, write_bound },
+        spool,
         ledger,
         settle,
         cdns,
@@ -32,6 +33,7 @@ pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'st
         ("invalidation.blind_limit", *blind_limit != running.log.blind_limit),
         ("invalidation.min_replicas", *min_replicas != running.log.min_replicas),
         ("invalidation.write_bound", *write_bound != running.log.write_bound),
+        ("invalidation.spool", *spool != running.spool),
         ("cdn", *cdns != running.cdns),
         ("invalidation.memory", *ledger != running.ledger),
         ("invalidation.settle", *settle != running.settle),
@@ -81,6 +83,13 @@ routes: [{ name: a, path: /a }]";
         check("3000", "3001", &[]);
         check("path: /a", "path: /b", &[]);
         check("9090 }", "9090, token: secret-secret-secret }", &[]);
+    }
+
+    #[test]
+    fn a_log_of_its_own_stays_where_it_is() {
+        let at = |spool: &str| settings(&format!("origin: http://a\ninvalidation: {{ spool: {spool} }}"));
+        assert_eq!(needing_restart(&at("a"), &at("b")), ["invalidation.spool"]);
+        assert!(needing_restart(&at("a"), &at("a")).is_empty());
     }
 
     #[test]

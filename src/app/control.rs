@@ -67,6 +67,8 @@ impl Control for NodeControl {
         let mut degraded = degraded_origins(&self.node);
         let shared = self.node.together.degraded();
         degraded.extend(shared.into_iter().map(|reason| Degraded { component: "redis", reason }));
+        let spool = self.node.together.spool_degraded();
+        degraded.extend(spool.into_iter().map(|reason| Degraded { component: "spool", reason }));
         Readiness { ready, degraded }
     }
 

@@ -47,6 +47,9 @@ pub enum StartError {
     /// The settings of Redis can never work.
     #[error("cannot use `redis`: {0}")]
     Redis(String),
+    /// What has to outlive the process cannot be kept.
+    #[error("cannot use `invalidation.spool`: {0}")]
+    Spool(#[from] crate::spool::SpoolError),
     /// A certificate or its key cannot be used.
     #[error("cannot use the certificate {} with the key {}: {reason}", certificate.display(), key.display())]
     Certificate {

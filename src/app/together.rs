@@ -3,9 +3,10 @@
 use super::StartError;
 use crate::config::{Settings, SharedLogSettings};
 use crate::fleet::{FleetSettings, FleetStats, NodeId, SharedLog, TABLE_SLOTS};
-use crate::invalidation::{Ledger, LedgerSettings, LocalLog, Log, Position};
+use crate::invalidation::{Ledger, LedgerSettings, Log, Position};
 use crate::observe::Metrics;
 use crate::redis::{Breaker, BreakerState, Link, RedisLog, RedisLogSettings, RedisSettings, RedisTier};
+use crate::spool::{self, Spool, SpoolSettings, SpooledLog};
 use crate::store::Remote;
 use crate::time::Clock;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub(super) struct Together {
     pub(super) log: Arc<dyn Log>,
     tier: Option<(Arc<RedisTier>, Arc<Breaker>)>,
     shared: Option<(Arc<SharedLog>, Arc<RedisLog>)>,
+    /// The log where it is not shared.
+    alone: Option<Arc<SpooledLog>>,
 }
 
 impl Together {
@@ -47,11 +50,19 @@ impl Together {
         });
         let SharedLogSettings { redis: of_log, blind_limit, min_replicas, write_bound } = &settings.log;
         let Some(redis) = of_log else {
+            let kept = SpoolSettings {
+                folder: settings.spool.clone(),
+                cdns: settings.cdns.iter().map(|cdn| (*cdn.name).into()).collect(),
+                write_bound: *write_bound,
+                patience: spool::PATIENCE,
+            };
+            let spool = Spool::open(&kept, Arc::clone(clock), Arc::clone(metrics) as Arc<_>)?;
             // Later than every position of a process that ran here before.
-            let start = Position::next(clock.now(), Position::START, Position::START);
+            let start = Position::next(clock.now(), spool.last(), Position::START);
             let ledger = Arc::new(Ledger::new(&settings.ledger, start));
-            let log = Arc::new(LocalLog::new(Arc::clone(&ledger), Arc::clone(clock)));
-            return Ok(Self { ledger, log, tier, shared: None });
+            let alone = SpooledLog::new(spool, Arc::clone(&ledger), *write_bound);
+            let log = Arc::clone(&alone) as Arc<dyn Log>;
+            return Ok(Self { ledger, log, tier, shared: None, alone: Some(alone) });
         };
         // One link is enough where both are the same.
         let link = match link.filter(|_| settings.redis.as_ref() == Some(redis)) {
@@ -79,7 +90,7 @@ impl Together {
             NodeId(rand::random()),
         );
         let log = Arc::clone(&shared) as Arc<dyn Log>;
-        Ok(Self { ledger, log, tier, shared: Some((shared, store)) })
+        Ok(Self { ledger, log, tier, shared: Some((shared, store)), alone: None })
     }
 
     /// The tier, as the engine sees it.
@@ -93,6 +104,10 @@ impl Together {
             let (run, ended) = (Arc::clone(shared).run(), ended.clone());
             background.spawn(async move { ended.run_until_cancelled(run).await });
         }
+        if let Some(alone) = &self.alone {
+            let (run, ended) = (Arc::clone(alone).run(), ended.clone());
+            background.spawn(async move { ended.run_until_cancelled(run).await });
+        }
         if let Some((tier, _)) = &self.tier {
             let (run, ended) = (Arc::clone(tier).run(), ended.clone());
             background.spawn(async move { ended.run_until_cancelled(run).await });
@@ -104,6 +119,9 @@ impl Together {
         let purges = async {
             if let Some((shared, _)) = &self.shared {
                 shared.leave(LAST_PURGES).await;
+            }
+            if let Some(alone) = &self.alone {
+                alone.finish().await;
             }
         };
         let writes = async {
@@ -120,7 +138,12 @@ impl Together {
         move || shared.as_ref().map(|shared| shared.stats())
     }
 
-    /// What does not work as it should, a sentence each.
+    /// What does not work as it should of what is kept for another process, a sentence each.
+    pub(super) fn spool_degraded(&self) -> Vec<String> {
+        self.alone.as_ref().map_or_else(Vec::new, |alone| alone.degraded())
+    }
+
+    /// What does not work as it should of what is shared, a sentence each.
     pub(super) fn degraded(&self) -> Vec<String> {
         let mut degraded = Vec::new();
         if let Some((_, breaker)) = &self.tier

@@ -98,7 +98,8 @@ impl LocalLog {
         Self { ledger, clock, last }
     }
 
-    fn append_now(&self, batch: &[Invalidation]) -> Position {
+    /// Applies a batch at the next position, which it returns.
+    pub fn append_now(&self, batch: &[Invalidation]) -> Position {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Position::next(self.clock.now(), *last, self.ledger.applied());
         self.ledger.apply(*last, batch);

@@ -88,6 +88,8 @@ families! {
         "Purges that wait to be appended to the shared invalidation log.";
     LogNodes "log_nodes" GAUGE []
         "Nodes that follow the shared invalidation log, as far as this one knows.";
+    SpoolEvents "spool_events_total" COUNTER ["event"]
+        "What happened to the spool: unannounced (a write went on that is not on the disk), unsynced, error, recovered, …";
     OriginSeconds "origin_seconds" HISTOGRAM ["origin"]
         "Time from asking an origin to the head of its reply.";
     OriginErrors "origin_errors_total" COUNTER ["origin", "reason"]

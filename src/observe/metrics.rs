@@ -3,12 +3,14 @@
 use super::connections::{ConnectionGuard, Connections};
 use super::families::{Family, Sheet, descriptions};
 use super::redis::RedisMetrics;
+use super::words::Words;
 use super::{CdnMetrics, OriginMetrics, Readings, RouteMetrics, RouteTotals, writer};
 use crate::cdn::{CallResult, CdnObserver, PurgeResult, TargetKind};
 use crate::engine::Observer;
 use crate::fleet::FleetObserver;
 use crate::invalidation::Kind;
 use crate::redis::{BreakerState, Loss, Op, RedisObserver, TierObserver};
+use crate::spool::SpoolObserver;
 use crate::store::DecodeError;
 use crate::time::Timestamp;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -43,6 +45,7 @@ struct Books {
     invalidations: [AtomicU64; Kind::EACH.len()],
     connections: Arc<Connections>,
     redis: RedisMetrics,
+    spool: Words,
     reloads: Reloads,
     reader: ArcSwapOption<Box<Reader>>,
 }
@@ -263,6 +266,12 @@ impl CdnObserver for Metrics {
     }
 }
 
+impl SpoolObserver for Metrics {
+    fn event(&self, what: &'static str) {
+        self.books.spool.add(what);
+    }
+}
+
 impl Books {
     fn cdn(&self, name: &str, note: impl FnOnce(&CdnMetrics)) {
         if let Some(cdn) = self.cdns.load().get(name) {
@@ -271,7 +280,7 @@ impl Books {
     }
 
     fn write(&self, sheet: &mut Sheet) {
-        let Self { routes, origins, cdns, invalidations, connections, redis, reloads, reader } = self;
+        let Self { routes, origins, cdns, invalidations, connections, redis, spool, reloads, reader } = self;
         routes.load().values().for_each(|route| route.write(sheet));
         origins.load().values().for_each(|origin| origin.write(sheet));
         cdns.load().values().for_each(|cdn| cdn.write(sheet));
@@ -280,6 +289,7 @@ impl Books {
         }
         connections.write(sheet);
         redis.write(sheet);
+        spool.counts().for_each(|(word, count)| sheet.counter(Family::SpoolEvents, &[word], count));
         reloads.write(sheet);
         if let Some(read) = &*reader.load() {
             read().write(sheet);

@@ -74,6 +74,19 @@ fn one_line_is_a_caching_proxy() {
     assert_eq!((rule.tags.len(), rule.memory_ttl, rule.collapse), (0, None, Collapse::Process));
 }
 
+#[test]
+fn a_log_that_is_not_shared_may_have_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.yaml");
+    for (spool, expected) in [("spool", folder.path().join("spool")), ("/var/spool", "/var/spool".into())] {
+        fs::write(&file, format!("origin: http://a\ninvalidation: {{ spool: {spool} }}")).unwrap();
+        let settings = config::load(&file, &env).unwrap();
+        assert_eq!(settings.spool, Some(expected));
+    }
+    assert!(!folder.path().join("spool").exists(), "whoever checks a file makes nothing");
+    assert_eq!(parse("origin: http://a").unwrap().spool, None);
+}
+
 fn redis_at(host: &str, port: u16) -> larder::redis::ServerAddress {
     larder::redis::ServerAddress { host: host.into(), port }
 }

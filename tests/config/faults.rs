@@ -528,6 +528,23 @@ invalidation: { min_replicas: 1 }
     );
     check(
         "origin: http://a
+redis: { url: redis://a }
+invalidation: { spool: spool }
+",
+        &[
+            "3:24: invalidation.spool: the invalidation log is in Redis, and what a spool would keep is there too; leave it out",
+        ],
+    );
+    check(
+        "origin: http://a
+invalidation: { spool: /dev/null }
+",
+        &[
+            "2:24: invalidation.spool: `/dev/null` is not a folder; write the path of a folder; a relative one starts at this file's folder",
+        ],
+    );
+    check(
+        "origin: http://a
 redis: 'redis://joe:hunter3@${SECRET}'
 ",
         &[

@@ -29,6 +29,7 @@ mod ranges;
 mod reload;
 mod requests;
 mod sidecar;
+mod spool;
 mod stale;
 mod vary;
 mod writes;

@@ -111,6 +111,7 @@ record! {
     "settle" => settle: Duration,
     "write_bound" => write_bound: Duration,
     "min_replicas" => min_replicas: usize,
+    "spool" => spool: PathBuf,
 }
 
 record! {

@@ -50,8 +50,15 @@ pub(super) fn log(
     redis: &Field<RedisChoice>,
     tier: Option<&RedisSettings>,
 ) -> SharedLogSettings {
-    let Some(Invalidation { redis: own, blind_limit, min_replicas, write_bound, memory: _, settle: _ }) =
-        written
+    let Some(Invalidation {
+        redis: own,
+        blind_limit,
+        min_replicas,
+        write_bound,
+        memory: _,
+        settle: _,
+        spool: _,
+    }) = written
     else {
         return SharedLogSettings {
             redis: tier.cloned(),
@@ -75,6 +82,29 @@ pub(super) fn log(
         min_replicas: scope.within(min_replicas, 0, 0, MAX_REPLICAS),
         write_bound: scope.positive(write_bound, WRITE_BOUND),
     }
+}
+
+/// The folder of the log where it is not shared.
+pub(super) fn spool(
+    scope: &Scope<'_>,
+    written: Option<&Invalidation>,
+    redis: &Field<RedisChoice>,
+) -> Option<PathBuf> {
+    let Invalidation { redis: own, spool, .. } = written?;
+    let at = spool.set()?;
+    if !(own.is_absent() && redis.is_absent()) {
+        let problem = "the invalidation log is in Redis, and what a spool would keep is there too";
+        at.fault(scope.report, problem, "leave it out");
+        return None;
+    }
+    let path = scope.folder.join(&at.value);
+    // It may not be there yet: it is made at the start.
+    if at.value.as_os_str().is_empty() || path.exists() && !path.is_dir() {
+        let problem = format!("{} is not a folder", at.shown);
+        let remedy = "write the path of a folder; a relative one starts at this file's folder";
+        at.fault(scope.report, problem, remedy);
+    }
+    Some(path)
 }
 
 /// Reports keys that are about replies, of which the log has none.

@@ -1,0 +1,25 @@
+//! What has to outlive a process that shares no log: the writes it announced, and the queues of the CDNs.
+//!
+//! ```text
+//! write ─▶ intend ─▶ journal, synced ─▶ origin ─▶ append ─▶ ledger
+//!                                                   └─▶ journal: one record that settles the intent
+//!                                                       and queues the purge for every CDN
+//! start ─▶ journal, read ─▶ what was announced and never settled is purged at once, and again at its deadline;
+//!                           what was queued and never settled is handed out again
+//! ```
+//!
+//! The journal is a file of records; [`state`] is what they add up to, and is all that is kept in memory too. Without a
+//! folder there is the state alone: the queues of CDNs then end with the process.
+
+mod disk;
+mod journal;
+mod log;
+mod outbox;
+mod record;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use journal::{PATIENCE, Spool, SpoolError, SpoolObserver, SpoolSettings};
+pub use log::SpooledLog;
+pub use outbox::SpoolOutbox;

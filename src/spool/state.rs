@@ -1,0 +1,472 @@
+//! What the records of a journal add up to. Pure: the same records give the same state, wherever they are read.
+
+use super::record::{self, Record};
+use crate::cdn::{Backlog, DeadLetter, Job, JobId, Wait};
+use crate::invalidation::{Invalidation, Matcher, Names, Position};
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::time::Duration;
+
+/// Jobs that wait for one CDN at most, and their bytes. At a thousand purges a second the first is a minute and a half, which no
+/// CDN would catch up with one by one; the second is what a proxy beside a small service can spare. Beyond either, one job that
+/// names everything takes the place of all: too much rather than too little.
+pub(super) const MAX_JOBS: usize = 100_000;
+const MAX_JOB_BYTES: usize = 64 << 20;
+
+/// Open intents at most, and their bytes: as many as purges that the engine keeps to repeat. Beyond either, one that names
+/// everything takes the place of all.
+pub(super) const MAX_INTENTS: usize = 65_536;
+const MAX_INTENT_BYTES: usize = 64 << 20;
+
+/// Dead letters of one CDN at most, and their bytes: as many as somebody would look through.
+pub(super) const MAX_DEAD: usize = 1_000;
+const MAX_DEAD_BYTES: usize = 16 << 20;
+
+/// Bytes of the names of one record at most: tens of thousands of purges. More are widened to everything.
+pub(super) const MAX_NAMES: usize = 4 << 20;
+
+/// Bytes of the reason of a dead letter.
+const MAX_REASON: usize = 1 << 10;
+
+/// Dead letters that a backlog shows.
+const SHOWN_DEAD: usize = 10;
+
+/// What a job, an intent or a dead letter takes beside its names, in memory and in the journal.
+const OVERHEAD: usize = 128;
+
+/// Something that a record did beside what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Too many jobs wait for a CDN: it is told to purge everything.
+    Widened(Box<str>),
+    /// Too many intents are open: everything will be purged.
+    IntentsWidened,
+    /// Too many dead letters: so many of the oldest are gone.
+    DeadDropped(Box<str>, usize),
+}
+
+impl Effect {
+    /// The word for metrics.
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Widened(_) => "everything",
+            Self::IntentsWidened => "everything_announced",
+            Self::DeadDropped(..) => "dead_dropped",
+        }
+    }
+}
+
+/// All that has to be remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// Those that every purge is queued for.
+    cdns: Vec<Box<str>>,
+    /// Of those, and of others that once were and still have something.
+    queues: BTreeMap<Box<str>, Queue>,
+    intents: BTreeMap<u64, Intent>,
+    /// The same, by when they are due.
+    due: BTreeSet<(Timestamp, u64)>,
+    intent_bytes: usize,
+    /// The last number given to a job or an intent.
+    last: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Intent {
+    due: Timestamp,
+    within: u64,
+    names: Names,
+    /// It is known to be on the disk, so what it names survives this process. Not part of the journal.
+    kept: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Queue {
+    jobs: BTreeMap<u64, Queued>,
+    bytes: usize,
+    dead: VecDeque<Dead>,
+    dead_bytes: usize,
+    /// The last job handed out by this process. Not part of the journal: another process hands all out again.
+    handed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Queued {
+    position: Position,
+    at: Timestamp,
+    names: Names,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Dead {
+    id: u64,
+    job: Queued,
+    buried: Timestamp,
+    reason: Box<str>,
+}
+
+impl State {
+    /// Takes a step. What it names and does not know (a job settled twice, a queue that is gone) is passed over.
+    pub(super) fn apply(&mut self, record: &Record) -> Vec<Effect> {
+        match record {
+            Record::Cdns(cdns) => self.configure(cdns),
+            Record::Intent { id, due, within, names } => return self.announce(*id, *due, *within, names),
+            Record::Withdraw(ids) => self.settle_intents(ids),
+            Record::Append { id, position, at, names, settles } => {
+                self.settle_intents(settles);
+                self.last = self.last.max(*id);
+                if !names.is_empty() {
+                    let job = Queued { position: *position, at: *at, names: names.clone() };
+                    return self.queue(*id, &job);
+                }
+            }
+            Record::Settle { cdn, jobs } => {
+                if let Some(queue) = self.queues.get_mut(cdn) {
+                    jobs.iter().for_each(|id| _ = queue.take(*id));
+                }
+            }
+            Record::Bury { cdn, jobs, at, reason } => return self.bury(cdn, jobs, *at, reason),
+            Record::Retry { cdn, first, at } => return self.retry(cdn, *first, *at),
+            Record::Job { cdn, id, position, at, names } => {
+                self.last = self.last.max(*id);
+                let job = Queued { position: *position, at: *at, names: names.clone() };
+                let widened = self.queues.entry(cdn.clone()).or_default().push(*id, job);
+                return widened.then(|| Effect::Widened(cdn.clone())).into_iter().collect();
+            }
+            Record::Dead { cdn, id, position, at, names, buried, reason } => {
+                let job = Queued { position: *position, at: *at, names: names.clone() };
+                let dead = Dead { id: *id, job, buried: *buried, reason: reason.clone() };
+                let dropped = self.queues.entry(cdn.clone()).or_default().push_dead(dead);
+                return (dropped > 0)
+                    .then(|| Effect::DeadDropped(cdn.clone(), dropped))
+                    .into_iter()
+                    .collect();
+            }
+            Record::Last(last) => self.last = self.last.max(*last),
+        }
+        Vec::new()
+    }
+
+    /// Writes a journal that adds up to this state.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = record::header();
+        let mut put = |record: Record| record::encode(&record, &mut bytes);
+        put(Record::Last(self.last));
+        for (id, Intent { due, within, names, kept: _ }) in &self.intents {
+            put(Record::Intent { id: *id, due: *due, within: *within, names: names.clone() });
+        }
+        for (cdn, queue) in &self.queues {
+            for (id, Queued { position, at, names }) in &queue.jobs {
+                let (cdn, names) = (cdn.clone(), names.clone());
+                put(Record::Job { cdn, id: *id, position: *position, at: *at, names });
+            }
+            for Dead { id, job: Queued { position, at, names }, buried, reason } in &queue.dead {
+                put(Record::Dead {
+                    cdn: cdn.clone(),
+                    id: *id,
+                    position: *position,
+                    at: *at,
+                    names: names.clone(),
+                    buried: *buried,
+                    reason: reason.clone(),
+                });
+            }
+        }
+        put(Record::Cdns(self.cdns.clone()));
+        bytes
+    }
+
+    /// Bytes that it takes, about: in memory, and in a journal written anew.
+    pub(super) fn weight(&self) -> usize {
+        self.intent_bytes + self.queues.values().map(|queue| queue.bytes + queue.dead_bytes).sum::<usize>()
+    }
+
+    /// The CDNs that purges are queued for.
+    pub(super) fn cdns(&self) -> &[Box<str>] {
+        &self.cdns
+    }
+
+    /// CDNs that are no longer set up although jobs wait for them, and how many.
+    pub(super) fn deserted(&self) -> impl Iterator<Item = (&str, usize)> {
+        let deserted = self.queues.iter().filter(|(cdn, _)| !self.cdns.contains(cdn));
+        deserted.map(|(cdn, queue)| (&**cdn, queue.jobs.len())).filter(|(_, jobs)| *jobs > 0)
+    }
+
+    /// The last number given out.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The next number: `wanted`, unless it was given out already.
+    pub(super) fn next_number(&self, wanted: Position) -> u64 {
+        wanted.as_u64().max(self.last.saturating_add(1))
+    }
+
+    /// Notes that an intent is on the disk.
+    pub(super) fn kept(&mut self, intent: u64) {
+        if let Some(intent) = self.intents.get_mut(&intent) {
+            intent.kept = true;
+        }
+    }
+
+    /// Whether an intent that is on the disk names all of `names`.
+    pub(super) fn covers(&self, intent: u64, names: &Names) -> bool {
+        let Some(intent) = self.intents.get(&intent).filter(|intent| intent.kept) else { return false };
+        let announced: HashSet<_> = lines(&intent.names).collect();
+        let everything = everything();
+        lines(&everything).all(|all| announced.contains(all))
+            || lines(names).all(|line| announced.contains(line))
+    }
+
+    /// How many intents are open.
+    pub(super) fn intents(&self) -> usize {
+        self.intents.len()
+    }
+
+    /// Begins a life at `now`: all intents are on the disk; none is later than it would be if it were announced now, whatever
+    /// the clock said then.
+    pub(super) fn wake(&mut self, now: Timestamp) {
+        self.due.clear();
+        for (id, intent) in &mut self.intents {
+            intent.kept = true;
+            intent.due = intent.due.min(now.plus(Duration::from_millis(intent.within)));
+            self.due.insert((intent.due, *id));
+        }
+    }
+
+    /// What all open intents name.
+    pub(super) fn announced(&self) -> Names {
+        union(self.intents.values().map(|intent| &intent.names))
+    }
+
+    /// The intents whose time is over, `limit` at most, and what they name.
+    pub(super) fn due(&self, now: Timestamp, limit: usize) -> (Vec<u64>, Names) {
+        let ids: Vec<_> =
+            self.due.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| *id).take(limit).collect();
+        let names = union(ids.iter().filter_map(|id| self.intents.get(id)).map(|intent| &intent.names));
+        (ids, names)
+    }
+
+    /// When the next intent is due.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Whether a CDN has a queue.
+    pub(super) fn knows(&self, cdn: &str) -> bool {
+        self.queues.contains_key(cdn)
+    }
+
+    /// Jobs after `after` that were handed out and not settled.
+    pub(super) fn handed_out(&self, cdn: &str, after: Option<JobId>, limit: usize) -> Vec<Job> {
+        let Some(queue) = self.queues.get(cdn) else { return Vec::new() };
+        let from = after.map_or(0, |JobId(id)| id.saturating_add(1));
+        let jobs = (from <= queue.handed).then(|| queue.jobs.range(from..=queue.handed));
+        jobs.into_iter().flatten().take(limit).map(|(id, job)| job.as_job(*id)).collect()
+    }
+
+    /// Hands out the next jobs.
+    pub(super) fn hand_out(&mut self, cdn: &str, limit: usize) -> Vec<Job> {
+        let Some(queue) = self.queues.get_mut(cdn) else { return Vec::new() };
+        let next = queue.jobs.range(queue.handed.saturating_add(1)..).take(limit);
+        let jobs: Vec<_> = next.map(|(id, job)| job.as_job(*id)).collect();
+        queue.handed = jobs.last().map_or(queue.handed, |job| job.id.0);
+        jobs
+    }
+
+    /// How many dead letters a CDN has.
+    pub(super) fn dead(&self, cdn: &str) -> usize {
+        self.queues.get(cdn).map_or(0, |queue| queue.dead.len())
+    }
+
+    /// What stands in a queue.
+    pub(super) fn backlog(&self, cdn: &str) -> Backlog {
+        let Some(queue) = self.queues.get(cdn) else { return Backlog::default() };
+        let letter = |dead: &Dead| DeadLetter {
+            job: dead.job.as_job(dead.id),
+            buried: dead.buried,
+            reason: dead.reason.to_string(),
+        };
+        Backlog {
+            waiting: queue.jobs.len() as u64,
+            oldest: queue.jobs.values().next().map(|job| job.at),
+            dead: queue.dead.len() as u64,
+            last_dead: queue.dead.iter().rev().take(SHOWN_DEAD).map(letter).collect(),
+        }
+    }
+
+    /// What became of the jobs up to `position`.
+    pub(super) fn standing(&self, cdn: &str, position: Position) -> Wait {
+        let Some(queue) = self.queues.get(cdn) else { return Wait::Delivered };
+        // All of them, since a job that is tried again stands behind later ones.
+        if queue.jobs.values().any(|job| job.position <= position) {
+            return Wait::Outstanding;
+        }
+        let dead = queue.dead.iter().rev().find(|dead| dead.job.position == position);
+        dead.map_or(Wait::Delivered, |dead| Wait::Dead(dead.reason.to_string()))
+    }
+
+    fn configure(&mut self, cdns: &[Box<str>]) {
+        self.cdns = cdns.to_vec();
+        // What waits for one that is gone is kept: it may come back, and was never told.
+        self.queues
+            .retain(|cdn, queue| cdns.contains(cdn) || !(queue.jobs.is_empty() && queue.dead.is_empty()));
+        for cdn in cdns {
+            self.queues.entry(cdn.clone()).or_default();
+        }
+    }
+
+    fn announce(&mut self, id: u64, due: Timestamp, within: u64, names: &Names) -> Vec<Effect> {
+        self.last = self.last.max(id);
+        self.add_intent(id, Intent { due, within, names: names.clone(), kept: false });
+        if self.intents.len() <= MAX_INTENTS && self.intent_bytes <= MAX_INTENT_BYTES {
+            return Vec::new();
+        }
+        let due = self.due.last().map_or(due, |(last, _)| due.max(*last));
+        let within = self.intents.values().map(|intent| intent.within).max().unwrap_or(within);
+        self.intents.clear();
+        self.due.clear();
+        self.intent_bytes = 0;
+        // A number that nobody has, so that nobody settles it: it stays until it is due.
+        self.last = self.last.saturating_add(1);
+        self.add_intent(self.last, Intent { due, within, names: everything(), kept: false });
+        vec![Effect::IntentsWidened]
+    }
+
+    fn add_intent(&mut self, id: u64, intent: Intent) {
+        self.settle_intents(&[id]);
+        self.intent_bytes += weight(&intent.names);
+        self.due.insert((intent.due, id));
+        self.intents.insert(id, intent);
+    }
+
+    fn settle_intents(&mut self, ids: &[u64]) {
+        for id in ids {
+            if let Some(intent) = self.intents.remove(id) {
+                self.due.remove(&(intent.due, *id));
+                self.intent_bytes -= weight(&intent.names);
+            }
+        }
+    }
+
+    fn queue(&mut self, id: u64, job: &Queued) -> Vec<Effect> {
+        let Self { cdns, queues, .. } = self;
+        let widened = cdns.iter().filter(|cdn| {
+            let queue = queues.entry((*cdn).clone()).or_default();
+            queue.push(id, job.clone())
+        });
+        widened.map(|cdn| Effect::Widened(cdn.clone())).collect()
+    }
+
+    fn bury(&mut self, cdn: &str, jobs: &[u64], at: Timestamp, reason: &str) -> Vec<Effect> {
+        let Some(queue) = self.queues.get_mut(cdn) else { return Vec::new() };
+        let mut dropped = 0;
+        for id in jobs {
+            if let Some(job) = queue.take(*id) {
+                dropped += queue.push_dead(Dead { id: *id, job, buried: at, reason: reason.into() });
+            }
+        }
+        (dropped > 0).then(|| Effect::DeadDropped(cdn.into(), dropped)).into_iter().collect()
+    }
+
+    fn retry(&mut self, cdn: &str, first: u64, at: Timestamp) -> Vec<Effect> {
+        let Some(queue) = self.queues.get_mut(cdn) else { return Vec::new() };
+        queue.dead_bytes = 0;
+        let dead = std::mem::take(&mut queue.dead);
+        let mut widened = false;
+        for (id, Dead { job, .. }) in (first..).zip(dead) {
+            self.last = self.last.max(id);
+            // It gets all of its time again.
+            widened |= queue.push(id, Queued { at, ..job });
+        }
+        widened.then(|| Effect::Widened(cdn.into())).into_iter().collect()
+    }
+}
+
+impl Queue {
+    /// Puts a job behind all others; tells whether all were too many, and are one now.
+    fn push(&mut self, id: u64, job: Queued) -> bool {
+        let Queued { at, mut position, .. } = job;
+        self.take(id);
+        self.bytes += weight(&job.names);
+        self.jobs.insert(id, job);
+        if self.jobs.len() <= MAX_JOBS && self.bytes <= MAX_JOB_BYTES {
+            return false;
+        }
+        position = self.jobs.values().map(|job| job.position).max().unwrap_or(position);
+        self.jobs.clear();
+        let all = Queued { position, at, names: everything() };
+        self.bytes = weight(&all.names);
+        self.jobs.insert(id, all);
+        true
+    }
+
+    fn take(&mut self, id: u64) -> Option<Queued> {
+        let job = self.jobs.remove(&id)?;
+        self.bytes -= weight(&job.names);
+        Some(job)
+    }
+
+    /// Adds a dead letter; tells how many of the oldest had to go for it.
+    fn push_dead(&mut self, dead: Dead) -> usize {
+        self.dead_bytes += weight(&dead.job.names);
+        self.dead.push_back(dead);
+        let mut dropped = 0;
+        while self.dead.len() > MAX_DEAD || (self.dead_bytes > MAX_DEAD_BYTES && self.dead.len() > 1) {
+            let oldest = self.dead.pop_front().expect("there is more than one");
+            self.dead_bytes -= weight(&oldest.job.names);
+            dropped += 1;
+        }
+        dropped
+    }
+}
+
+impl Queued {
+    fn as_job(&self, id: u64) -> Job {
+        Job { id: JobId(id), position: self.position, at: self.at, purges: read(&self.names) }
+    }
+}
+
+/// What `names` name; what cannot be read is everything.
+pub(super) fn read(names: &Names) -> Vec<Invalidation> {
+    names.read().unwrap_or_else(|_| vec![Invalidation::hard(Matcher::All)])
+}
+
+/// The names of a batch, or everything where those are too long for a record.
+pub(super) fn bounded(batch: &[Invalidation]) -> Names {
+    Some(Names::of(batch)).filter(|names| names.as_bytes().len() <= MAX_NAMES).unwrap_or_else(everything)
+}
+
+/// A reason that fits into a record.
+pub(super) fn short(reason: &str) -> Box<str> {
+    reason[..reason.floor_char_boundary(MAX_REASON)].into()
+}
+
+/// Names everything, hard.
+pub(super) fn everything() -> Names {
+    Names::of(&[Invalidation::hard(Matcher::All)])
+}
+
+/// Each name once, in the order of the first; everything where they are too many for a record.
+fn union<'a>(each: impl Iterator<Item = &'a Names>) -> Names {
+    let mut seen = HashSet::new();
+    let mut text = Vec::new();
+    for line in each.flat_map(lines) {
+        if seen.insert(line) {
+            text.extend_from_slice(line);
+            text.push(b'\n');
+        }
+        if text.len() > MAX_NAMES {
+            return everything();
+        }
+    }
+    Names::from_bytes(&text)
+}
+
+fn lines(names: &Names) -> impl Iterator<Item = &[u8]> {
+    names.as_bytes().split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+fn weight(names: &Names) -> usize {
+    names.as_bytes().len() + OVERHEAD
+}
