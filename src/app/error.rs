@@ -50,6 +50,9 @@ pub enum StartError {
     /// What has to outlive the process cannot be kept.
     #[error("cannot use `invalidation.spool`: {0}")]
     Spool(#[from] crate::spool::SpoolError),
+    /// The CDNs in front cannot be used as they are set up.
+    #[error("cannot use `cdn`: {0}")]
+    Cdn(String),
     /// A certificate or its key cannot be used.
     #[error("cannot use the certificate {} with the key {}: {reason}", certificate.display(), key.display())]
     Certificate {

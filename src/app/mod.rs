@@ -22,6 +22,7 @@ mod node;
 mod reload;
 mod run;
 mod running;
+mod tags;
 mod together;
 mod worker;
 

@@ -1,9 +1,9 @@
 //! The parts of one Larder, put together, and what a reload replaces of them.
 
 use super::together::Together;
-use super::{Reloaded, StartError, changes};
+use super::{Reloaded, StartError, changes, tags};
 use crate::config::Settings;
-use crate::engine::{Engine, EngineParts, Rules};
+use crate::engine::{CdnFields, Engine, EngineParts, Rules};
 use crate::fleet::FleetStats;
 use crate::observe::{AccessLog, MeasuredFetch, Metrics, Readings};
 use crate::origin::{Fetch, FetchError, FetchRequest, OriginContext, OriginSettings, Origins, Reply};
@@ -29,6 +29,8 @@ pub(super) struct Node {
     pub(super) uptime: Stopwatch,
     current: CurrentOrigins,
     context: OriginContext,
+    /// How replies tell the CDNs in front their tags.
+    cdns: Option<Arc<dyn CdnFields>>,
     /// What it was started with: what a reload cannot change is still this.
     started_with: Settings,
     // Held while a reload takes place, so that two of them do not mix.
@@ -57,7 +59,8 @@ impl Node {
         let current = CurrentOrigins(Arc::new(ArcSwap::new(Arc::clone(&origins))));
         let together = Together::new(&settings, &clock, &metrics)?;
         let engine = engine(&settings, &clock, &metrics, &together, current.clone());
-        let edge = ArcSwap::from_pointee(edge(&settings, &metrics, origins));
+        let cdns = tags::fields(&settings.cdns)?;
+        let edge = ArcSwap::from_pointee(edge(&settings, &metrics, origins, cdns.as_ref()));
         let shared = Arc::new(Shared { engine, edge });
         read_figures(&metrics, &shared.engine, together.log_reader(), settings.memory.max_size);
         Ok(Arc::new(Self {
@@ -68,6 +71,7 @@ impl Node {
             uptime: Stopwatch::start(),
             current,
             context,
+            cdns,
             started_with: settings.clone(),
             settings: Mutex::new(settings),
         }))
@@ -85,7 +89,12 @@ impl Node {
             origins(&settings.origins, &self.context)?
         };
         let reloaded = Reloaded { needs_restart: changes::needing_restart(&self.started_with, &settings) };
-        self.shared.edge.store(Arc::new(edge(&settings, &self.metrics, Arc::clone(&origins))));
+        self.shared.edge.store(Arc::new(edge(
+            &settings,
+            &self.metrics,
+            Arc::clone(&origins),
+            self.cdns.as_ref(),
+        )));
         self.current.0.store(origins);
         self.shared.engine.rules_changed();
         *current = settings;
@@ -133,7 +142,13 @@ fn max_arriving(memory: &MemorySettings) -> u64 {
     (memory.max_size / 4).max(memory.max_object.saturating_mul(4))
 }
 
-fn edge(settings: &Settings, metrics: &Metrics, origins: Arc<Origins>) -> Edge {
+fn edge(
+    settings: &Settings,
+    metrics: &Metrics,
+    origins: Arc<Origins>,
+    cdns: Option<&Arc<dyn CdnFields>>,
+) -> Edge {
+    let rules = Rules::new(settings.routes.clone(), settings.host_aliases.clone());
     let of_routes = metrics.install_routes(settings.routes.iter().map(|route| Arc::clone(&route.name)));
     let names = settings.origins.iter().map(|origin| Arc::from(origin.name.as_str()));
     let of_origins = metrics.install_origins(names);
@@ -149,7 +164,10 @@ fn edge(settings: &Settings, metrics: &Metrics, origins: Arc<Origins>) -> Edge {
     });
     let means = means.collect();
     Edge::new(EdgeParts {
-        rules: Rules::new(settings.routes.clone(), settings.host_aliases.clone()),
+        rules: match cdns {
+            Some(cdns) => rules.telling(cdns),
+            None => rules,
+        },
         trusted: settings.trusted_proxies.clone(),
         means,
         origins,

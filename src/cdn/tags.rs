@@ -6,7 +6,7 @@
 //! makes a purge reach too much, never too little.
 
 use super::{Limits, Separator, TagHeader};
-use crate::invalidation::{Bearings, Kind, Matcher, MatcherHash};
+use crate::invalidation::{Bearings, Kind, MAX_NAMED_TAGS, Matcher, MatcherHash};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -117,7 +117,8 @@ impl TagFields {
         self.fields.is_empty()
     }
 
-    /// Writes the fields into the head of a reply, in place of what stands there. `bearings` need not hold the tags.
+    /// Writes the fields into the head of a reply, in place of what stands there. `bearings` need not hold the tags, which
+    /// may be repeated; a list of more than [`MAX_NAMED_TAGS`] is taken for the beginning of a longer one.
     ///
     /// `before`: the head as it was stored, if this reply confirms a stored one. What its fields say is still true; if one
     /// is missing, because other CDNs stood in front when it was stored, nobody knows what it would say.
@@ -130,6 +131,9 @@ impl TagFields {
     ) {
         for field in &self.fields {
             let mut line = Line::new(field);
+            if tags.len() > MAX_NAMED_TAGS {
+                line.push(OVERFLOW);
+            }
             tags.iter().all(|tag| line.add(|header| spelled(tag.as_ref(), header)));
             field.readers.iter().for_each(|reader| line.add_kinds(reader, bearings));
             if let Some(before) = before {
@@ -139,11 +143,9 @@ impl TagFields {
         }
     }
 
-    /// Removes the fields.
-    pub fn remove(&self, headers: &mut HeaderMap) {
-        for field in &self.fields {
-            headers.remove(&field.name);
-        }
+    /// The names of the fields.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.fields.iter().map(|field| &field.name)
     }
 }
 

@@ -196,7 +196,7 @@ impl Engine {
         // What a soft purge reached has no freshness left, whatever its lifetime says.
         let ttl = soft.then_some(0);
         let hit = CacheStatus { hit: true, ttl, detail: Some(tier), ..CacheStatus::default() };
-        let reply = |outcome| match from_entry(entry, asking.request, now, outcome, hit) {
+        let reply = |outcome| match from_entry(asking.route, entry, asking.request, now, outcome, hit) {
             Some(reply) => Answer::Reply(reply),
             None => pass(Forward::Request, Some("precondition")),
         };
@@ -218,7 +218,7 @@ impl Engine {
             return None;
         }
         let status = CacheStatus { hit: true, detail: Some(MEMORY), ..CacheStatus::default() };
-        let reply = from_entry(entry, asking.request, now, Outcome::Stale, status)?;
+        let reply = from_entry(asking.route, entry, asking.request, now, Outcome::Stale, status)?;
         self.observer.stale(&asking.route.name, "error");
         Some(Answer::Reply(reply))
     }
@@ -342,7 +342,8 @@ impl Engine {
                 }
                 let status = CacheStatus { detail: reason, ..status };
                 let now = self.clock.now();
-                let reply = from_arrival(&arrival, reader, asking.request, now, Outcome::Miss, status);
+                let reply =
+                    from_arrival(asking.route, &arrival, reader, asking.request, now, Outcome::Miss, status);
                 Landed::Answer(reply.map_or_else(|| pass(forward, reason), Answer::Reply))
             }
             Landing::Confirmed(entry, names) => {
@@ -361,7 +362,8 @@ impl Engine {
                 let status = CacheStatus { fwd_status: Some(304), ..status };
                 let outcome = if started { Outcome::Revalidated } else { Outcome::Collapsed };
                 self.count_collapsed(asking, started);
-                let reply = from_entry(&entry, asking.request, self.clock.now(), outcome, status);
+                let reply =
+                    from_entry(asking.route, &entry, asking.request, self.clock.now(), outcome, status);
                 Landed::Answer(
                     reply.map_or_else(|| pass(Forward::Request, Some("precondition")), Answer::Reply),
                 )
@@ -420,7 +422,8 @@ impl Engine {
         let status = CacheStatus { stored: started, ..status };
         let outcome = if started { Outcome::Miss } else { Outcome::Collapsed };
         let forward = status.fwd.unwrap_or(Forward::Miss);
-        let reply = from_arrival(arrival, reader, asking.request, self.clock.now(), outcome, status);
+        let reply =
+            from_arrival(asking.route, arrival, reader, asking.request, self.clock.now(), outcome, status);
         Landed::Answer(reply.map_or_else(|| pass(forward, Some("precondition")), Answer::Reply))
     }
 

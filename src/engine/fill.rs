@@ -10,12 +10,13 @@ use super::flights::{FlightKey, Ticket};
 use super::memo::Memo;
 use super::remote::Consulted;
 use super::rules::{CacheRule, Route};
+use super::tagging::Asked;
 use crate::invalidation::{Bearings, Fence, SharedFence, TooManyTags, Verdict};
 use crate::key::{KeyBuf, KeyHash};
 use crate::origin::{FetchError, FetchRequest, Framing, Reply, ReplyBody};
 use crate::semantics::{
     Cookies, Credentials, Exchange, Freshness, NotStorable, SetCookie, Validators, Vary, assess,
-    merge_not_modified, parse_vary, remove_tags, usable_on_error,
+    cdn_lifetime, merge_not_modified, parse_vary, remove_tags, usable_on_error,
 };
 use crate::store::{Entry, EntryParts, Head, Lease, Looked};
 use crate::time::Timestamp;
@@ -205,7 +206,9 @@ impl Fill {
         times: Times,
         lease: Option<&dyn Lease>,
     ) -> &'static str {
-        let mut headers = merge_not_modified(&entry.head.to_headers(), fresh);
+        // What the stored head says to CDNs Larder wrote into it; the origin's own word of it is in the 304, if there is one.
+        let (told, stored) = self.route.apart(&entry.head.to_headers());
+        let mut headers = merge_not_modified(&stored, fresh);
         let assessed = self.assess(entry.head.status(), &headers, Some(entry.body.len() as u64), times);
         let freshness = match assessed {
             Ok(freshness) => freshness,
@@ -217,14 +220,16 @@ impl Fill {
             }
         };
         // The origin need not repeat its tags in a 304, so those of the stored reply stay.
-        let bearings =
-            self.bearings(&self.tags(&headers)).and_then(|bearings| bearings.with_tags_of(&entry.bearings));
+        let tags = self.tags(&headers);
+        let bearings = self.bearings(&tags).and_then(|bearings| bearings.with_tags_of(&entry.bearings));
         let Ok(bearings) = bearings else {
             self.not_stored(NotStorable::TooManyTags, times.received_at);
             self.flight().land(Landing::Declined);
             return NotStorable::TooManyTags.as_str();
         };
         self.strip(&mut headers);
+        let lifetime = cdn_lifetime(&self.rule().freshness, entry.head.status(), &headers, &freshness);
+        self.route.tell(&mut headers, &tags, &bearings, Some(&told), lifetime);
         let renewed = Arc::new(Entry::new(EntryParts {
             key: entry.key.clone(),
             head: Head::new(entry.head.status(), &headers),
@@ -262,12 +267,17 @@ impl Fill {
             Framing::Length(length) => Some(length),
             Framing::Marked | Framing::UntilClose => None,
         };
+        let tags = self.tags(&headers);
         let assessed = if framing.tells_truncation() {
-            self.assess(status, &headers, length, times)
+            self.freshness(status, &headers, times)
         } else {
             Err(NotStorable::Unframed)
         };
-        let storable = assessed.and_then(|freshness| self.storable(freshness, &headers, fence, times));
+        // What Larder has no place for a CDN may have.
+        let usable = assessed.clone().ok();
+        let storable = assessed
+            .and_then(|freshness| self.fitting(freshness, length))
+            .and_then(|freshness| self.storable(freshness, &headers, &tags, fence, times));
         let born = match &storable {
             Ok(storable) => Some(storable.freshness.born),
             Err(_) => age_given(&headers).map(|age| times.received_at.minus(age)),
@@ -276,6 +286,9 @@ impl Fill {
             Ok(_) => self.strip(&mut headers),
             Err(_) => remove_tags(&mut headers),
         }
+        let lifetime =
+            usable.and_then(|freshness| cdn_lifetime(&self.rule().freshness, status, &headers, &freshness));
+        self.route.tell(&mut headers, &tags, self.flight().bearings(), None, lifetime);
         let arrival = Arc::new(Arrival {
             head: Head::new(status, &headers),
             validators: Validators::of_reply(&headers, times.received_at),
@@ -306,6 +319,22 @@ impl Fill {
         length: Option<u64>,
         times: Times,
     ) -> Result<Freshness, NotStorable> {
+        self.fitting(self.freshness(status, headers, times)?, length)
+    }
+
+    fn fitting(&self, freshness: Freshness, length: Option<u64>) -> Result<Freshness, NotStorable> {
+        if length.is_some_and(|length| !self.engine.memory.takes(length)) {
+            return Err(NotStorable::TooLarge);
+        }
+        Ok(freshness)
+    }
+
+    fn freshness(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        times: Times,
+    ) -> Result<Freshness, NotStorable> {
         let exchange = Exchange {
             credentials: self.credentials,
             status,
@@ -313,11 +342,7 @@ impl Fill {
             requested_at: times.requested_at,
             received_at: times.received_at,
         };
-        let freshness = assess(&self.rule().freshness, &exchange)?;
-        if length.is_some_and(|length| !self.engine.memory.takes(length)) {
-            return Err(NotStorable::TooLarge);
-        }
-        Ok(freshness)
+        assess(&self.rule().freshness, &exchange)
     }
 
     /// What a storable reply answers to; also notes at the primary key what the origin varies on, so that those who
@@ -326,10 +351,11 @@ impl Fill {
         &self,
         freshness: Freshness,
         headers: &HeaderMap,
+        tags: &[String],
         fence: Fence,
         times: Times,
     ) -> Result<Storable, NotStorable> {
-        let bearings = self.bearings(&self.tags(headers)).map_err(|TooManyTags| NotStorable::TooManyTags)?;
+        let bearings = self.bearings(tags).map_err(|TooManyTags| NotStorable::TooManyTags)?;
         let named = match parse_vary(headers) {
             Vary::None => Vec::new(),
             Vary::Fields(names) => names,
@@ -359,8 +385,9 @@ impl Fill {
     }
 
     fn tags(&self, headers: &HeaderMap) -> Vec<String> {
-        let captures = self.route.pattern.as_ref().and_then(|pattern| pattern.path.captures(&self.path));
-        self.rule().tags_of(captures.as_ref(), headers)
+        let query = self.request.target.split_once('?').map(|(_, query)| query);
+        let asked = Asked { path: &self.path, query, headers: self.flight().asked() };
+        self.route.tags(&asked, headers)
     }
 
     fn bearings(&self, tags: &[String]) -> Result<Bearings, TooManyTags> {

@@ -37,6 +37,7 @@ mod reply;
 mod request;
 mod rules;
 mod sliding;
+mod tagging;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use answer::{Answer, Failure, Fields, Outcome, Reply, ReplyHead, SendError, 
 pub use observer::Observer;
 pub use request::Request;
 pub use rules::{CacheRule, Collapse, Route, Rules};
+pub use tagging::{Asked, CdnFields, Passing};
 
 use crate::invalidation::{Ledger, LedgerStats, Log};
 use crate::key::KeyHash;

@@ -5,8 +5,10 @@ use super::arrival::Arrival;
 use super::body::{Arriving, Body};
 use super::flight::Reader;
 use super::request::Request;
+use super::rules::Route;
 use crate::semantics::{
-    ByteRange, CacheStatus, Freshness, MultipartPlan, Precondition, RangePlan, Validators, plan_range,
+    ByteRange, CDN_CACHE_CONTROL, CacheStatus, Freshness, MultipartPlan, Precondition, RangePlan, Validators,
+    for_one_use, plan_range,
 };
 use crate::store::{Entry, Head};
 use crate::time::Timestamp;
@@ -18,12 +20,14 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// The fields of a 304 that RFC 9110, 15.4.5 wants; what describes the body is left out.
-const NOT_MODIFIED_FIELDS: [HeaderName; 7] =
-    [CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY, SET_COOKIE];
+/// The fields of a 304 that RFC 9110, 15.4.5 wants; what describes the body is left out. What is said to CDNs alone is part
+/// of it: one that asked whether its reply is still good has to learn what purges reach it from now on, and for how long to keep it.
+const NOT_MODIFIED_FIELDS: [HeaderName; 8] =
+    [CACHE_CONTROL, CDN_CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY, SET_COOKIE];
 
 /// A whole representation, and what is known of it.
 struct Representation<'a> {
+    route: &'a Route,
     head: &'a Head,
     validators: &'a Validators,
     freshness: Option<&'a Freshness>,
@@ -39,6 +43,7 @@ enum Content {
 
 /// Answers with a stored reply. `None`: the request's preconditions are the origin's to judge.
 pub(super) fn from_entry(
+    route: &Route,
     entry: &Entry,
     request: &Request<'_>,
     now: Timestamp,
@@ -46,6 +51,7 @@ pub(super) fn from_entry(
     status: CacheStatus,
 ) -> Option<Reply> {
     let representation = Representation {
+        route,
         head: &entry.head,
         validators: &entry.validators,
         freshness: Some(&entry.freshness),
@@ -57,6 +63,7 @@ pub(super) fn from_entry(
 
 /// Answers with a reply that is arriving.
 pub(super) fn from_arrival(
+    route: &Route,
     arrival: &Arrival,
     reader: Reader,
     request: &Request<'_>,
@@ -65,6 +72,7 @@ pub(super) fn from_arrival(
     status: CacheStatus,
 ) -> Option<Reply> {
     let representation = Representation {
+        route,
         head: &arrival.head,
         validators: &arrival.validators,
         freshness: arrival.freshness(),
@@ -87,7 +95,13 @@ fn build(
         status.ttl = Some(status.ttl.map_or(left, |most| left.min(most)));
         status.departure = freshness.departure.map(crate::semantics::Departure::as_str);
     }
-    let answer = Shaping { what, request, age: what.born.map(|born| now.since(born).as_secs()), status };
+    let answer = Shaping {
+        what,
+        request,
+        age: what.born.map(|born| now.since(born).as_secs()),
+        for_one_use: outcome == Outcome::Stale && what.route.tells_cdns(),
+        status,
+    };
     // Preconditions and ranges apply to what a GET would answer with 200 (RFC 9110, 13.2.1 and 14.2).
     let (head, body) = if what.head.status() != StatusCode::OK || request.is_plain() {
         answer.full(content)
@@ -112,6 +126,8 @@ struct Shaping<'a> {
     what: &'a Representation<'a>,
     request: &'a Request<'a>,
     age: Option<u64>,
+    /// It is stale, and CDNs are in front.
+    for_one_use: bool,
     status: CacheStatus,
 }
 
@@ -120,9 +136,19 @@ impl Shaping<'_> {
         ReplyHead { status, fields, age: self.age, content_length, cache_status: self.status }
     }
 
+    fn made(&self, mut fields: HeaderMap) -> Fields {
+        if self.for_one_use {
+            for_one_use(&mut fields);
+        }
+        Fields::Made(fields)
+    }
+
     fn full(&self, content: Content) -> (ReplyHead, Body) {
-        let head =
-            self.head(self.what.head.status(), Fields::Stored(self.what.head.clone()), self.what.length);
+        let fields = match self.for_one_use {
+            false => Fields::Stored(self.what.head.clone()),
+            true => self.made(self.what.head.to_headers()),
+        };
+        let head = self.head(self.what.head.status(), fields, self.what.length);
         let body = match content {
             _ if self.request.is_head() => Body::Empty,
             Content::Stored(bytes) if bytes.is_empty() => Body::Empty,
@@ -135,11 +161,11 @@ impl Shaping<'_> {
     fn not_modified(&self) -> (ReplyHead, Body) {
         let mut fields = HeaderMap::new();
         for (name, value) in self.what.head.fields() {
-            if NOT_MODIFIED_FIELDS.contains(&name) {
+            if NOT_MODIFIED_FIELDS.contains(&name) || self.what.route.tells_cdns_by(&name) {
                 fields.append(name, value);
             }
         }
-        (self.head(StatusCode::NOT_MODIFIED, Fields::Made(fields), None), Body::Empty)
+        (self.head(StatusCode::NOT_MODIFIED, self.made(fields), None), Body::Empty)
     }
 
     /// A range where one is asked for and its bytes can be told; all of it otherwise, which RFC 9110, 14.2 allows.
@@ -167,7 +193,7 @@ impl Shaping<'_> {
             Content::Stored(bytes) => Body::Whole(bytes.slice(range.start as usize..range.end as usize)),
             Content::Arriving(reader) => Body::Arriving(Arriving::part(reader, range.start, range.end)),
         };
-        (self.head(StatusCode::PARTIAL_CONTENT, Fields::Made(fields), Some(range.end - range.start)), body)
+        (self.head(StatusCode::PARTIAL_CONTENT, self.made(fields), Some(range.end - range.start)), body)
     }
 
     fn multiple(&self, body: &Bytes, ranges: &[ByteRange]) -> (ReplyHead, Body) {
@@ -178,7 +204,7 @@ impl Shaping<'_> {
         let plan =
             MultipartPlan::new(body, content_type.as_ref().map(HeaderValue::as_bytes), ranges, &boundary);
         insert(&mut fields, CONTENT_TYPE, &plan.content_type);
-        let head = self.head(StatusCode::PARTIAL_CONTENT, Fields::Made(fields), Some(plan.length));
+        let head = self.head(StatusCode::PARTIAL_CONTENT, self.made(fields), Some(plan.length));
         (head, Body::Pieces(plan.pieces.into()))
     }
 

@@ -43,13 +43,7 @@ impl Request<'_> {
 
     /// What ties its reply to one user.
     pub(super) fn credentials(&self, rule: &CacheRule) -> Credentials {
-        let headers = self.target.headers;
-        Credentials {
-            authorization: headers.contains_key(AUTHORIZATION),
-            cookies: rule.freshness.cookies == Cookies::Bypass
-                && headers.contains_key(COOKIE)
-                && !rule.key.keys_all_cookies(headers),
-        }
+        credentials(self.target.headers, rule)
     }
 
     /// The client's directives, where they count.
@@ -87,5 +81,15 @@ impl Request<'_> {
             headers,
             affinity,
         }
+    }
+}
+
+/// What in the fields of a request ties its reply to one user.
+pub(super) fn credentials(headers: &HeaderMap, rule: &CacheRule) -> Credentials {
+    Credentials {
+        authorization: headers.contains_key(AUTHORIZATION),
+        cookies: rule.freshness.cookies == Cookies::Bypass
+            && headers.contains_key(COOKIE)
+            && !rule.key.keys_all_cookies(headers),
     }
 }

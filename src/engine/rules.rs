@@ -1,10 +1,11 @@
 //! The rules in force: routes, compiled, with what each says of caching and of writes.
 
-use crate::invalidation::{Template, Variable, WriteRule, capture_text};
+use super::tagging::CdnFields;
+use crate::invalidation::{Template, Variable, WriteRule};
 use crate::key::{HostAliases, KeyRule};
-use crate::route::{Captures, RoutePattern, Router};
-use crate::semantics::{FreshnessRule, tags_of_reply};
-use http::{HeaderMap, Method};
+use crate::route::{RoutePattern, Router};
+use crate::semantics::FreshnessRule;
+use http::Method;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,19 +42,6 @@ pub enum Collapse {
     Fleet,
 }
 
-impl CacheRule {
-    /// The tags of a reply stored under this rule: the rule's own, and those the origin gave it. Captures are read as a
-    /// write reads them, so that `/p/a%20b` and a purge of `p:a b` meet.
-    pub(super) fn tags_of(&self, captures: Option<&Captures<'_>>, headers: &HeaderMap) -> Vec<String> {
-        let value = |variable: &Variable| match variable {
-            Variable::Capture(name) => captures.and_then(|captures| captures.get(name)).map(capture_text),
-            _ => None,
-        };
-        let own = self.tags.iter().filter_map(|tag| tag.fill(value));
-        own.chain(tags_of_reply(headers)).collect()
-    }
-}
-
 /// One rule of the configuration.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -69,6 +57,8 @@ pub struct Route {
     pub cache: Option<CacheRule>,
     /// What a write under it purges, besides its own target.
     pub on_write: WriteRule,
+    /// How its replies tell CDNs in front what purges reach them, if there are any that want to know.
+    pub cdns: Option<Arc<dyn CdnFields>>,
 }
 
 /// All rules, swapped as one.
@@ -85,6 +75,15 @@ impl Rules {
         let patterns: Vec<_> = routes.iter().filter_map(|route| route.pattern.clone()).collect();
         debug_assert_eq!(patterns.len() + 1, routes.len(), "exactly one route has no pattern");
         Self { router: Router::new(&patterns), routes: routes.into_iter().map(Arc::new).collect(), aliases }
+    }
+
+    /// These rules, with replies that tell CDNs in front what purges reach them.
+    #[must_use]
+    pub fn telling(mut self, cdns: &Arc<dyn CdnFields>) -> Self {
+        for route in &mut self.routes {
+            Arc::make_mut(route).cdns = Some(Arc::clone(cdns));
+        }
+        self
     }
 
     /// The route that governs a request.

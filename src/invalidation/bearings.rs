@@ -8,6 +8,9 @@ use std::sync::atomic::AtomicU64;
 /// Tags that a reply may bear. CDNs stop between 16 and 1,000; each costs an entry 8 bytes.
 const MAX_TAGS: usize = 256;
 
+/// Tags that are looked at, repetitions and all. An origin that names one more of them hardly means it, and each is hashed.
+pub const MAX_NAMED_TAGS: usize = 1024;
+
 /// Prefixes that count one by one: every depth, and as many again for a path that climbs through other folders.
 const MAX_PREFIXES: usize = 2 * (MAX_PREFIX_SEGMENTS + 1);
 
@@ -27,7 +30,8 @@ pub struct Bearings {
     any_prefix: bool,
 }
 
-/// A reply bears more tags than are kept. It must not be stored: a purge of one left out would miss it.
+/// A reply bears more tags than are kept, or names more than [`MAX_NAMED_TAGS`]. It must not be stored: a purge of one left out
+/// would miss it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than {MAX_TAGS} tags")]
 pub struct TooManyTags;
@@ -167,7 +171,10 @@ fn readings(authority: &str, path: &str) -> (Vec<MatcherHash>, Vec<MatcherHash>)
 /// The tags without repetition.
 fn tag_hashes<'a>(tags: impl IntoIterator<Item = &'a str>) -> Result<Vec<MatcherHash>, TooManyTags> {
     let mut hashes = Vec::new();
-    for tag in tags {
+    for (before, tag) in tags.into_iter().enumerate() {
+        if before == MAX_NAMED_TAGS {
+            return Err(TooManyTags);
+        }
         let hash = hash_tag(tag);
         if let Err(at) = hashes.binary_search(&hash) {
             if hashes.len() == MAX_TAGS {
@@ -268,7 +275,13 @@ mod tests {
         check(257, Err(TooManyTags));
         check(600, Err(TooManyTags));
         let long = "t".repeat(1 << 16);
-        assert!(Bearings::new("h", "/", "r", [long.as_str(); 1000]).is_ok());
+        assert!(Bearings::new("h", "/", "r", [long.as_str(); MAX_NAMED_TAGS]).is_ok());
+        assert_eq!(Bearings::new("h", "/", "r", [long.as_str(); MAX_NAMED_TAGS + 1]), Err(TooManyTags));
+        // Nobody is asked for more than are looked at.
+        let mut asked = 0;
+        let endless = std::iter::repeat("t").inspect(|_| asked += 1);
+        assert_eq!(Bearings::new("h", "/", "r", endless), Err(TooManyTags));
+        assert_eq!(asked, MAX_NAMED_TAGS + 1);
     }
 
     #[test]

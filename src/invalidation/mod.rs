@@ -20,7 +20,7 @@ mod url;
 mod values;
 mod variable;
 
-pub use bearings::{BadBearings, Bearings, BearingsLayout, Checked, TooManyTags};
+pub use bearings::{BadBearings, Bearings, BearingsLayout, Checked, MAX_NAMED_TAGS, TooManyTags};
 pub use json::{BadPointer, Json, Pointer};
 pub use ledger::{Ledger, LedgerSettings, LedgerStats, Standing, Verdict};
 pub use log::{Appending, IntentId, LocalLog, Log, LogError, Reach};

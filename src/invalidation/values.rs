@@ -57,6 +57,47 @@ impl<'a> Values<'a> {
         template.fill(|variable| self.text(variable))
     }
 
+    /// The tags that a reply bears by `template`: one for every way to [read](Self::readings) its values, `limit` at most;
+    /// none where a value is not known. That of [`Values::tag`] is always among them.
+    pub fn tags(&self, template: &Template<Variable>, limit: usize) -> Vec<String> {
+        let mut variables: Vec<(&Variable, Vec<Cow<'a, str>>)> = Vec::new();
+        for variable in template.variables() {
+            if variables.iter().all(|(known, _)| *known != variable) {
+                variables.push((variable, self.readings(variable)));
+            }
+        }
+        let ways = variables.iter().fold(1_usize, |ways, (_, readings)| ways.saturating_mul(readings.len()));
+        // The number of a way has a digit for each variable: which of its readings is meant.
+        let reading = |way: usize, wanted: &Variable| {
+            let mut rest = way;
+            variables.iter().find_map(|(variable, readings)| {
+                let digit = rest % readings.len();
+                rest /= readings.len();
+                (*variable == wanted).then(|| &readings[digit])
+            })
+        };
+        (0..ways.min(limit)).filter_map(|way| template.fill(|variable| reading(way, variable))).collect()
+    }
+
+    /// All that a variable can be taken for: each value of a parameter that comes several times; a field of the reply as it
+    /// is, and each member of the list that it may be. A reply is named by all of them, since whoever purges it names one.
+    fn readings(&self, variable: &Variable) -> Vec<Cow<'a, str>> {
+        match variable {
+            Variable::Query(name) => {
+                self.query.map_or_else(Vec::new, |query| parameters(query, name).collect())
+            }
+            Variable::Reply(_) => {
+                let whole = self.text(variable);
+                let list = whole.as_deref().filter(|text| text.contains(','));
+                let members = list.into_iter().flat_map(|text| text.split(','));
+                let members = members.map(str::trim).filter(|member| !member.is_empty());
+                let members: Vec<_> = members.map(|member| Cow::Owned(member.to_owned())).collect();
+                whole.into_iter().chain(members).collect()
+            }
+            _ => self.text(variable).into_iter().collect(),
+        }
+    }
+
     /// The text of a path or a URL; else what is known of it, up to the first value that is not.
     ///
     /// Captures stand in it as they came, since they are part of a path already. Of all other values everything is encoded
@@ -96,16 +137,21 @@ fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> 
     Some(lines.fold(first, |joined, line| Cow::Owned(format!("{joined}, {line}"))))
 }
 
-/// The value of a parameter, as HTML forms write it (`+` is a space), when all of that name have the same.
+/// The value of a parameter, when all of that name have the same.
 fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let mut values = parameters(query, name);
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
+/// The values of a parameter, as HTML forms write it (`+` is a space).
+fn parameters<'a>(query: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
     let read = |text: &'a str| match text.contains('+') {
         true => Cow::Owned(capture_text(&text.replace('+', " ")).into_owned()),
         false => capture_text(text),
     };
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let mut values = pairs.filter(|(key, _)| read(key) == name).map(|(_, value)| read(value));
-    let first = values.next()?;
-    values.all(|value| value == first).then_some(first)
+    pairs.filter(move |(key, _)| read(key) == name).map(move |(_, value)| read(value))
 }
 
 /// A value as one segment of a path: percent-encoded but for what is itself everywhere (RFC 3986, 2.3). `None` for an empty one,
@@ -264,6 +310,40 @@ mod tests {
         check("/a/{body./v}{body./w}", r#"{"v": "%2", "w": "E."}"#, Err("/a/"));
         check("/{rest}/{body./v}", r#"{"v": ".."}"#, Err("/x/../y/"));
         check("/{rest}/b", "{}", Ok("/x/../y/b"));
+    }
+
+    #[test]
+    fn replies_bear_a_tag_for_every_reading() {
+        #[track_caller]
+        fn check(template: &str, expected: &[&str]) {
+            let template = Template::parse(template).unwrap().resolve().unwrap();
+            let field = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+            let request = HeaderMap::from_iter([("x-list", "a, b")].map(field));
+            let reply = [("x-one", "1"), ("x-list", "a,, b"), ("x-list", "c d"), ("x-comma", ",")];
+            let reply = HeaderMap::from_iter(reply.map(field));
+            let values = Values {
+                captures: &|name| (name == "id").then_some("%37"),
+                query: Some("page=1&page=2&page=1&q=x"),
+                region: Some("eu"),
+                request: &request,
+                reply: Some(&reply),
+                request_body: None,
+                reply_body: None,
+            };
+            let tags = values.tags(&template, 9);
+            assert_eq!(tags, expected);
+            assert!(values.tag(&template).is_none_or(|tag| tags.contains(&tag)));
+        }
+        check("catalog", &["catalog"]);
+        check("{id}:{region}:{query.q}:{reply.x-one}", &["7:eu:x:1"]);
+        check("p:{query.page}", &["p:1", "p:2", "p:1"]);
+        check("c:{reply.x-list}", &["c:a,, b, c d", "c:a", "c:b", "c:c d"]);
+        check("{query.page}{reply.x-one}{query.page}", &["111", "212", "111"]);
+        check("{query.page}-{query.page}/{reply.x-comma}", &["1-1/,", "2-2/,", "1-1/,"]);
+        check("{header.x-list}", &["a, b"]);
+        check("{id}{missing}{query.page}", &[]);
+        let twelve = ["1a,, b, c d", "2a,, b, c d", "1a,, b, c d", "1a", "2a", "1a", "1b", "2b", "1b"];
+        check("{query.page}{reply.x-list}", &twelve);
     }
 
     #[test]

@@ -71,6 +71,11 @@ impl QueryRule {
         ignore.is_empty() && only.is_empty() && !sort
     }
 
+    /// Whether the parameter `name` is left out of keys, however it is sent: by its plain name at least.
+    pub fn leaves_out(&self, name: &str) -> bool {
+        !self.keeps(&Parameter::read(name.as_bytes()))
+    }
+
     /// The query's part in the key: `None` for no query, and for one of which nothing is left.
     pub(super) fn normalise<'s>(&self, query: Option<&'s str>, scratch: &'s mut Scratch) -> Option<&'s [u8]> {
         let query = query?;

@@ -21,6 +21,7 @@ pub(super) fn route() -> Route {
         origin: "default".into(),
         cache: None,
         on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
+        cdns: None,
     }
 }
 

@@ -7,13 +7,13 @@ use super::problem::Problem;
 use super::reply::cache_status;
 use super::target::Target;
 use super::write::Write;
-use crate::engine::{Engine, Route};
+use crate::engine::{Asked, Engine, Passing, Route};
 use crate::invalidation::{Invalidation, Values, WriteSeen, plan_write};
 use crate::key::canonical_authority;
 use crate::origin::FetchError;
-use crate::semantics::TAG_FIELDS;
+use crate::semantics::{Forward, TAG_FIELDS};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use std::collections::hash_map::DefaultHasher;
@@ -205,13 +205,18 @@ pub(super) enum Framed {
 
 /// Readies the head of a reply for the client.
 pub(super) fn dress(
+    engine: &Engine,
     exchange: &Exchange,
     client: &RequestHeader,
     reply: &mut ResponseHeader,
 ) -> Result<Framed> {
     remove_hop_by_hop(reply);
+    let told = for_cdns(engine, exchange, client, reply);
     for name in TAG_FIELDS {
         reply.remove_header(name);
+    }
+    for (name, value) in &told {
+        reply.insert_header(name, value)?;
     }
     reply.append_header("Cache-Status", cache_status(&exchange.status))?;
     if client.version != Version::HTTP_2 {
@@ -223,6 +228,29 @@ pub(super) fn dress(
         return Ok(Framed::ByClose);
     }
     Ok(Framed::AsUsual)
+}
+
+/// What CDNs in front are to know of a reply, if they could store it.
+fn for_cdns(
+    engine: &Engine,
+    exchange: &Exchange,
+    client: &RequestHeader,
+    reply: &ResponseHeader,
+) -> HeaderMap {
+    let Some(route) = exchange.route.as_ref().filter(|_| matches!(client.method, Method::GET | Method::HEAD))
+    else {
+        return HeaderMap::new();
+    };
+    let target = Target::of(client, &exchange.connection, &exchange.edge);
+    let asked = Asked { path: target.path, query: target.query, headers: &client.headers };
+    let passing = Passing {
+        asked,
+        authority: target.authority(),
+        ordinary: exchange.status.fwd.is_some_and(|forward| forward != Forward::Bypass),
+        status: reply.status,
+        headers: &reply.headers,
+    };
+    engine.told(route, &passing)
 }
 
 /// Removes what the origin said of its connection to Larder (RFC 9110, 7.6.1). `Transfer-Encoding` stays: it tells Pingora how

@@ -219,7 +219,7 @@ impl ProxyHttp for Service {
         {
             exchange.connection.write_head_as(Some(Head::Dated(date.clone())));
         }
-        if pass::dress(exchange, session.req_header(), reply)? == Framed::ByClose {
+        if pass::dress(&self.shared.engine, exchange, session.req_header(), reply)? == Framed::ByClose {
             session.set_keepalive(None);
         }
         Ok(())

@@ -53,6 +53,8 @@ pub struct FreshnessRule {
     pub cookies: Cookies,
     /// What cookies in a reply mean.
     pub set_cookie: SetCookie,
+    /// How long CDNs in front may keep what they are given, whatever the origin says to all caches.
+    pub cdn_ttl: Option<Duration>,
     /// Whether clients have a say.
     pub client_directives: ClientDirectives,
 }

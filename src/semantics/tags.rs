@@ -4,28 +4,35 @@ use super::directives::split_list;
 use http::HeaderMap;
 
 /// Fields that hold tags as they are, with what stands between two of them.
-const SEPARATED: [(&str, &[u8]); 3] = [("surrogate-key", b" \t"), ("cache-tag", b","), ("xkey", b" \t,")];
+const SEPARATED: [(&str, &[u8]); 5] = [
+    ("surrogate-key", b" \t"),
+    ("cache-tag", b","),
+    ("xkey", b" \t,"),
+    ("edge-cache-tag", b","),
+    ("cdn-tag", b","),
+];
 
 /// The tags of a reply: `Surrogate-Key` (separated by spaces), `Cache-Tag` (by commas), `xkey` (by spaces or commas)
-/// and `Cache-Groups` (a list of strings, RFC 9875, 2). Empty and unreadable members are left out.
+/// and `Cache-Groups` (a list of strings, RFC 9875, 2); also `Edge-Cache-Tag` and `CDN-Tag` (by commas), by which an origin
+/// tells Akamai and Bunny. Empty and unreadable members are left out.
+///
+/// They are made one by one as they are asked for, so that an origin that names a hundred thousand of them costs no more than
+/// whoever asks wants to know.
 ///
 /// Tags are UTF-8, as in the purges that name them; other bytes become replacement characters, so that the tags
 /// beside them still count.
-pub fn tags_of_reply(headers: &HeaderMap) -> Vec<String> {
-    let mut tags = Vec::new();
-    for (name, separators) in SEPARATED {
-        for line in headers.get_all(name) {
-            let members = line.as_bytes().split(|byte| separators.contains(byte)).map(<[u8]>::trim_ascii);
-            tags.extend(members.filter(|tag| !tag.is_empty()).map(text));
-        }
-    }
-    for line in headers.get_all("cache-groups") {
-        tags.extend(split_list(line.as_bytes()).filter_map(group));
-    }
-    tags
+pub fn tags_of_reply(headers: &HeaderMap) -> impl Iterator<Item = String> {
+    let separated = SEPARATED.into_iter().flat_map(|(name, separators)| {
+        let lines = headers.get_all(name).iter();
+        let members = lines.flat_map(|line| line.as_bytes().split(|byte| separators.contains(byte)));
+        members.map(<[u8]>::trim_ascii).filter(|tag| !tag.is_empty()).map(text)
+    });
+    let groups = headers.get_all("cache-groups").iter();
+    separated.chain(groups.flat_map(|line| split_list(line.as_bytes()).filter_map(group)))
 }
 
-/// The fields that tags stand in. They are for caches on the way and go no further than Larder.
+/// The fields that tags stand in. They are for caches on the way and go no further than Larder. Those of one CDN alone pass:
+/// where Larder is not told that this CDN is in front, it is the origin that speaks to it.
 pub const TAG_FIELDS: [&str; 4] = [SEPARATED[0].0, SEPARATED[1].0, SEPARATED[2].0, "cache-groups"];
 
 /// Removes the fields that tags stand in.
@@ -67,7 +74,8 @@ mod tests {
     fn every_field_has_its_separator() {
         fn check(name: &str, lines: &[&str], expected: &[&str]) {
             let fields: Vec<_> = lines.iter().map(|line| (name, *line)).collect();
-            assert_eq!(tags_of_reply(&headers(&fields)), expected, "{name}: {lines:?}");
+            let tags: Vec<_> = tags_of_reply(&headers(&fields)).collect();
+            assert_eq!(tags, expected, "{name}: {lines:?}");
         }
         check("surrogate-key", &["a b,c  d\te"], &["a", "b,c", "d", "e"]);
         check("surrogate-key", &["a", "b"], &["a", "b"]);
@@ -75,6 +83,8 @@ mod tests {
         check("cache-tag", &["a, b c ,,d"], &["a", "b c", "d"]);
         check("xkey", &["a b, c"], &["a", "b", "c"]);
         check("cache-tag", &["größe"], &["größe"]);
+        check("edge-cache-tag", &["a, b c"], &["a", "b c"]);
+        check("cdn-tag", &["a,b"], &["a", "b"]);
         check("etag", &["\"a\""], &[]);
         check("cache-groups", &["\"a\", \"b:c\""], &["a", "b:c"]);
         check("cache-groups", &["\"a, b\";x=\"y, z\", \"c\""], &["a, b", "c"]);
@@ -87,6 +97,6 @@ mod tests {
     fn bytes_that_are_no_text_do_not_hide_other_tags() {
         let mut headers = HeaderMap::new();
         headers.insert("cache-tag", http::HeaderValue::from_bytes(b"a, \xff, b").unwrap());
-        assert_eq!(tags_of_reply(&headers), ["a", "\u{fffd}", "b"]);
+        assert_eq!(tags_of_reply(&headers).collect::<Vec<_>>(), ["a", "\u{fffd}", "b"]);
     }
 }

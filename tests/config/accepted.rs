@@ -241,6 +241,7 @@ fn everything_of_routes_is_honoured() {
         cookies: Cookies::Ignore,
         set_cookie: SetCookie::Strip,
         client_directives: ClientDirectives::Obey,
+        cdn_ttl: Some(S(7 * 24 * 3600)),
     };
     assert_eq!(rule.freshness, freshness);
     let vary = [
@@ -258,7 +259,8 @@ fn everything_of_routes_is_honoured() {
     let mut countries: Vec<_> = region.map.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
     countries.sort_unstable();
     assert_eq!(countries, [("DE", "eu"), ("NO", "eu"), ("US", "us")]);
-    assert_eq!(rule.tags, [template("product:{id}"), template("catalog")]);
+    let tags = ["product:{id}", "catalog", "{query.page}:{region}:{header.accept}:{reply.x-category}"];
+    assert_eq!(rule.tags, tags.map(template));
     assert_eq!((rule.memory_ttl, rule.collapse), (Some(S(300)), Collapse::Off));
     assert_eq!((rule.memory, rule.remote, rule.sliding), (false, true, Some(S(2 * 24 * 3600))));
     let purge = vec![

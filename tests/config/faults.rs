@@ -239,7 +239,7 @@ routes:
     path: /a
     ttl: 1h
     method: GET
-    cache: { sliding: true, max_ttl: 1d, cdn_ttl: 1d, memory: true, redis: false, staleWhileRevalidate: 1s, bypass: true, on_write: {} }
+    cache: { sliding: true, max_ttl: 1d, memory: true, redis: false, staleWhileRevalidate: 1s, bypass: true, on_write: {} }
     on_write: { purges: [] }
 invalidation: { blind_limits: 5s }
 defaults: { ttl: 1h, origin: a }
@@ -248,10 +248,9 @@ listen: [{ address: 0.0.0.0:80, port: 80, cert: x, tls: { crt: a } }]
         &[
             "5:5: routes[0].ttl: `ttl` does not belong here; write it under `cache`",
             "6:5: routes[0].method: `method` does not belong here; write `methods: [GET, HEAD]`",
-            "7:42: routes[0].cache.cdn_ttl: is not supported by this version; remove it",
-            "7:83: routes[0].cache.staleWhileRevalidate: `staleWhileRevalidate` is not a known key; did you mean `stale_while_revalidate`?",
-            "7:109: routes[0].cache.bypass: `bypass` does not belong here; write `cache: bypass`",
-            "7:123: routes[0].cache.on_write: `on_write` does not belong here; write it beside `cache`, not in it",
+            "7:70: routes[0].cache.staleWhileRevalidate: `staleWhileRevalidate` is not a known key; did you mean `stale_while_revalidate`?",
+            "7:96: routes[0].cache.bypass: `bypass` does not belong here; write `cache: bypass`",
+            "7:110: routes[0].cache.on_write: `on_write` does not belong here; write it beside `cache`, not in it",
             "8:17: routes[0].on_write.purges: `purges` is not a known key; did you mean `purge`?",
             "9:17: invalidation.blind_limits: `blind_limits` is not a known key; did you mean `blind_limit`?",
             "10:13: defaults.ttl: `ttl` does not belong here; write it under `cache`",
@@ -668,6 +667,31 @@ routes:
             "5:35: routes[2].methods: is a single value where a list belongs; write `[GET]`",
             "6:58: routes[3].on_write: no write comes under this route: all of its `methods` are safe; add the methods of writes, such as PUT, or leave `methods` out",
             "7:50: routes[4].cache: is never used: none of the `methods` of this route can be answered from a cache; add GET to `methods`, or write `cache: bypass`",
+        ],
+    );
+}
+
+#[test]
+fn tags_are_made_of_what_is_known_with_the_head_of_a_reply() {
+    check(
+        r#"origin: http://a
+routes:
+  - { name: a, path: "/a/{id}", cache: { tags: ["{body./id}", "{reply.body./id}{id}", "{region}", "{query.page}", "{reply.X-Id}", "{header.X-Id}"] } }
+  - { name: b, path: "/b/{region}", cache: { tags: ["{region}", "{query.utm_source}", "{query.page}"], query: { ignore: [utm_*] } } }
+  - { name: c, path: /c, cache: { tags: ["{query.page}", "{query.sort}"], query: { only: [page] } } }
+  - { name: d, path: /d, cache: { tags: ["{query.page}", "{query.ref}"], cdn_ttl: 500ms } }
+defaults: { cache: { query: { ignore: [ref] }, tags: ["{region}", "{query.ref}", "{query.page}"] } }
+"#,
+        &[
+            "3:49: routes[0].cache.tags[0]: `{body./id}` names a value in a body, but the tags of a reply must be known with its head; name a field that the origin sends, such as `{reply.X-Category}`",
+            "3:63: routes[0].cache.tags[1]: `{reply.body./id}{id}` names a value in a body, but the tags of a reply must be known with its head; name a field that the origin sends, such as `{reply.X-Category}`",
+            "3:87: routes[0].cache.tags[2]: `{region}` names the region, which is not set up; write `region: { header: CloudFront-Viewer-Country }` at the top of the file",
+            "4:65: routes[1].cache.tags[1]: `{query.utm_source}` names a parameter that `query` leaves out of the key; keep the parameter in the key, or make the tag of something else",
+            "5:58: routes[2].cache.tags[1]: `{query.sort}` names a parameter that `query` leaves out of the key; keep the parameter in the key, or make the tag of something else",
+            "6:58: routes[3].cache.tags[1]: `{query.ref}` names a parameter that `query` leaves out of the key; keep the parameter in the key, or make the tag of something else",
+            "6:83: routes[3].cache.cdn_ttl: is less than the second that CDNs count in; write how long CDNs may keep a reply, such as `1d`, or leave it out",
+            "7:55: defaults.cache.tags[0]: `{region}` names the region, which is not set up; write `region: { header: CloudFront-Viewer-Country }` at the top of the file",
+            "7:67: defaults.cache.tags[1]: `{query.ref}` names a parameter that `query` leaves out of the key; keep the parameter in the key, or make the tag of something else",
         ],
     );
 }

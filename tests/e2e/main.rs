@@ -31,5 +31,6 @@ mod requests;
 mod sidecar;
 mod spool;
 mod stale;
+mod tags;
 mod vary;
 mod writes;

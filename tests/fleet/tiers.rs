@@ -219,3 +219,22 @@ async fn namespaces_do_not_see_each_other() {
         assert!(own, "{key}");
     }
 }
+
+#[tokio::test]
+async fn what_cdns_are_told_comes_along() {
+    let (redis, origin) = (RedisServer::start().await, Origin::start().await);
+    let rules = "
+        cdn: [{ name: fast, fastly: { service: s, token: t, endpoint: \"http://127.0.0.1:9\" } }]
+        routes: [{ name: product, path: \"/products/{id}\", cache: { ttl: 10m, cdn_ttl: 1d, tags: [\"product:{id}\"] } }]";
+    let fleet = nodes(2, &Larder::before(&origin).redis(&redis.url()).rules(rules)).await;
+    origin.on("/products/7", Reply::ok("x").header("Surrogate-Key", "own"));
+    let first = fleet[0].get("/products/7").host("shop.test").send().await;
+    let second = fleet[1].get("/products/7").host("shop.test").send().await;
+    assert!(second.says("detail=redis"), "{}", second.cache_status());
+    assert_eq!(essence(&first), essence(&second));
+    assert!(second.field("surrogate-key").starts_with("product:7 own larder-"), "{second:#?}");
+    assert_eq!(second.field("cdn-cache-control"), "max-age=86400");
+    fleet[0].purge(json!({"tags": ["product:7"]})).await;
+    let third = fleet[0].get("/products/7").host("shop.test").send().await;
+    assert!(!third.is_hit() && essence(&third) == essence(&first), "{third:#?}");
+}

@@ -359,5 +359,6 @@ pub(crate) fn route(index: usize, tag: &str, ttl: Option<Duration>) -> Route {
             sliding: None,
         }),
         on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
+        cdns: None,
     }
 }

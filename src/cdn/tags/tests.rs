@@ -131,6 +131,10 @@ fn what_does_not_fit_is_one_word() {
     check(header(Separator::Space, 5, length - 1, 100, ""), &tags, &["a", "b", "c", "d", OVERFLOW]);
     check(header(Separator::Space, 5, 20, 100, ""), &tags, &["a", "b", OVERFLOW]);
     check(header(Separator::Space, 5, OVERFLOW.len(), 100, ""), &tags, &[OVERFLOW]);
+    let wide = header(Separator::Space, usize::MAX, usize::MAX, 100, "");
+    let repeated = |times| written(&[able(wide.clone())], &vec!["a"; times], "/", None);
+    assert_eq!(repeated(MAX_NAMED_TAGS), ["a", &route]);
+    assert_eq!(repeated(MAX_NAMED_TAGS + 1), [OVERFLOW, "a", &route]);
     // No word of a hash is as short as this CDN wants it.
     check(header(Separator::Space, 5, 100, 22, ""), &["a", "ü"], &["a", OVERFLOW]);
 }

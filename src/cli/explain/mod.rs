@@ -7,16 +7,16 @@ mod page;
 mod replies;
 mod request;
 mod routing;
+mod tagged;
 mod writes;
 
 use super::arguments::Explain;
 use super::failure::Failure;
 use super::{configuration, output};
 use crate::engine::{CacheRule, Collapse, Route, Rules};
-use crate::invalidation::{Variable, capture_text};
 use crate::key::RequestTarget;
 use crate::origin::OriginSettings;
-use crate::route::{Captures, ambiguity};
+use crate::route::ambiguity;
 use http::Method;
 use page::{Page, human};
 use request::Request;
@@ -49,7 +49,7 @@ fn page(rules: &Rules, origins: &[OriginSettings], request: &Request) -> String 
         Some(why) => page.line("cache", &why),
         None => {
             if let Some(rule) = &route.cache {
-                cached(&mut page, rule, request, captures.as_ref(), &route.name);
+                cached(&mut page, rule, request, route);
             }
         }
     }
@@ -77,14 +77,8 @@ fn passes(route: &Route, request: &Request) -> Option<String> {
     ))
 }
 
-fn cached(
-    page: &mut Page,
-    rule: &CacheRule,
-    request: &Request,
-    captures: Option<&Captures<'_>>,
-    route: &str,
-) {
-    let CacheRule { freshness, key, tags, memory_ttl, collapse, memory, remote, sliding } = rule;
+fn cached(page: &mut Page, rule: &CacheRule, request: &Request, route: &Route) {
+    let CacheRule { freshness, key, tags: _, memory_ttl, collapse, memory, remote, sliding } = rule;
     let target = RequestTarget {
         scheme: request.scheme,
         authority: &request.authority,
@@ -119,21 +113,13 @@ fn cached(
     };
     page.line("collapse", &format!("requests for one key that come at once {together}"));
 
-    let value = |variable: &Variable| match variable {
-        Variable::Capture(name) => captures.and_then(|captures| captures.get(name)).map(capture_text),
-        _ => None,
-    };
-    let tags: Vec<_> = tags.iter().filter_map(|tag| tag.fill(value)).collect();
-    if !tags.is_empty() {
-        page.line("tags", &tags.join(", "));
-    }
-    page.line("", "and those of Surrogate-Key, Cache-Tag and Cache-Groups in the origin's reply");
+    let tags = tagged::write(page, route, request);
 
     page.line("purged by", &format!("larder purge {}", quoted(&request.canonical_without_query())));
     for tag in &tags {
         page.line("", &format!("larder purge --tag {}", quoted(tag)));
     }
-    page.line("", &format!("larder purge --route {}", quoted(route)));
+    page.line("", &format!("larder purge --route {}", quoted(&route.name)));
     page.line("", "a write to it; see `larder explain PUT URL`");
 }
 

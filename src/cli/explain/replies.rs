@@ -5,6 +5,7 @@ use super::request::Request;
 use crate::key::KeyRule;
 use crate::semantics::{
     Credentials, Departure, Exchange, Freshness, FreshnessRule, LifetimeSource, NotStorable, assess,
+    cdn_lifetime,
 };
 use crate::time::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -69,7 +70,14 @@ fn example(
     // Any moment will do: nothing in the examples is a date.
     let now = Timestamp::from_secs(1_000_000_000);
     let exchange = Exchange { credentials, status, headers: &headers, requested_at: now, received_at: now };
-    (reply, verdict(assess(rule, &exchange)))
+    let assessed = assess(rule, &exchange);
+    let at_cdns =
+        assessed.as_ref().ok().and_then(|freshness| cdn_lifetime(rule, status, &headers, freshness));
+    let mut verdict = verdict(assessed);
+    if let Some(time) = at_cdns {
+        verdict.push_str(&format!("; CDNs may keep it for {} (`cdn_ttl`)", human(time)));
+    }
+    (reply, verdict)
 }
 
 /// A directive says what it is; of other fields the name is enough.

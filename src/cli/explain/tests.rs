@@ -98,7 +98,7 @@ lifetime    200                          stored for 1h by the rule, then 30s whi
 memory      asks further after 5m
 collapse    requests for one key that come at once share one request to the origin at each node
 tags        product:4 2, catalog
-            and those of Surrogate-Key, Cache-Tag and Cache-Groups in the origin's reply
+            and those of Surrogate-Key, Cache-Tag, xkey and Cache-Groups in the origin's reply
 purged by   larder purge http://shop.example.com/api/v1/products/4%202
             larder purge --tag 'product:4 2'
             larder purge --tag catalog

@@ -43,7 +43,7 @@ impl FromYaml for CacheChoice {
 record! {
     /// `cache` as a mapping.
     Cache, hint: |key| match key {
-        "cdn_ttl" => Some(Hint::Later),
+        "s_maxage" | "surrogate_ttl" | "edge_ttl" => Some(Hint::Meant("cdn_ttl")),
         "bypass" => Some(Hint::Instead("write `cache: bypass`".into())),
         "on_write" => Some(Hint::Instead("write it beside `cache`, not in it".into())),
         _ => None,
@@ -65,6 +65,7 @@ record! {
     "max_ttl" => max_ttl: Duration,
     "collapse" => collapse: Collapse,
     "client_directives" => client_directives: ClientDirectives,
+    "cdn_ttl" => cdn_ttl: Duration,
 }
 
 record! {

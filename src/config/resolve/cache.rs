@@ -36,6 +36,7 @@ impl Cache {
             max_ttl: Field::Absent,
             collapse: Field::Absent,
             client_directives: Field::Absent,
+            cdn_ttl: Field::Absent,
         }
     }
 
@@ -67,6 +68,7 @@ impl Cache {
             max_ttl: self.max_ttl.or(under.max_ttl),
             collapse: self.collapse.or(under.collapse),
             client_directives: self.client_directives.or(under.client_directives),
+            cdn_ttl: self.cdn_ttl.or(under.cdn_ttl),
         }
     }
 }
@@ -99,6 +101,14 @@ pub(super) fn check(scope: &Scope<'_>, rule: &Cache, region: &Field<Arc<RegionRu
     }
     if let Some(at) = rule.max_ttl.set().filter(|at| at.value.is_zero()) {
         at.fault(scope.report, "is zero", "write how old a reply may get, such as `7d`");
+    }
+    if let Some(at) = rule.cdn_ttl.set().filter(|at| at.value.as_secs() == 0) {
+        let problem = "is less than the second that CDNs count in";
+        at.fault(
+            scope.report,
+            problem,
+            "write how long CDNs may keep a reply, such as `1d`, or leave it out",
+        );
     }
     if let Some(at) = rule.vary.set().filter(|at| at.value.written > MAX_INPUTS) {
         let problem = format!("names {} inputs", at.value.written);
@@ -171,6 +181,7 @@ pub(super) fn settings(scope: &Scope<'_>, rule: &Cache, region: &Field<Arc<Regio
         max_ttl,
         collapse,
         client_directives,
+        cdn_ttl,
     } = rule;
     let vary: Vec<_> = vary.value().into_iter().flat_map(List::values).cloned().collect();
     let lifetimes = statuses.value().into_iter().flat_map(|statuses| &statuses.0);
@@ -184,6 +195,7 @@ pub(super) fn settings(scope: &Scope<'_>, rule: &Cache, region: &Field<Arc<Regio
             cookies: cookies.or_default(Default::default()),
             set_cookie: set_cookie.or_default(Default::default()),
             client_directives: client_directives.or_default(Default::default()),
+            cdn_ttl: cdn_ttl.value().copied(),
         },
         key: KeyRule::new(
             query.value().map_or_else(QueryRule::default, query_rule),

@@ -14,6 +14,7 @@ mod origins;
 mod redis;
 mod region;
 mod routes;
+mod tags;
 mod write;
 
 use super::fault::Report;

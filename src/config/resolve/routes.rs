@@ -2,7 +2,7 @@
 
 use super::hosts::Hosts;
 use super::names::{Captures, DEFAULT_ROUTE, Names};
-use super::{Scope, cache, origins, write};
+use super::{Scope, cache, origins, tags, write};
 use crate::config::fault::quoted;
 use crate::config::raw::{Cache, CacheChoice, File, Route as RawRoute};
 use crate::config::read::{At, Field, List};
@@ -42,6 +42,7 @@ pub(super) fn routes(
             origin: origin(scope, at.value.origin.set(), &names),
             cache: rule(scope, at, defaults, &captures, region),
             on_write: on_write(scope, &at.value, &captures, &names),
+            cdns: None,
         });
     }
     check_reachable(scope, &patterns);
@@ -52,6 +53,7 @@ pub(super) fn routes(
         origin: origins::DEFAULT.into(),
         cache: merged(None, defaults).map(|rule| cache::settings(scope, &rule, region)),
         on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
+        cdns: None,
     });
     routes
 }
@@ -60,15 +62,8 @@ fn check_defaults(scope: &Scope<'_>, defaults: &Field<CacheChoice>, region: &Fie
     let Some(CacheChoice::Rule(rule)) = defaults.value() else { return };
     cache::check(scope, rule, region);
     cache::check_merged(scope, rule);
-    for tag in rule.tags.value().into_iter().flat_map(|list| &list.items) {
-        if tag.value.0.variables().next().is_some() {
-            tag.fault(
-                scope.report,
-                "has a capture, but `defaults` also holds for requests that no route matches",
-                "write the tag in the routes whose path has the capture",
-            );
-        }
-    }
+    tags::check(scope, rule, None, region);
+    tags::check_key(scope, rule, &cache::settings(scope, rule, region));
 }
 
 fn check_unique(scope: &Scope<'_>, routes: &[At<RawRoute>], names: &Names<'_>) {
@@ -152,9 +147,7 @@ fn rule(
     let own = &route.value.cache;
     if let Some(CacheChoice::Rule(rule)) = own.value() {
         cache::check(scope, rule, region);
-        for tag in rule.tags.value().into_iter().flat_map(|list| &list.items) {
-            write::check_names(scope, &tag.with(&tag.value.0), captures);
-        }
+        tags::check(scope, rule, Some(captures), region);
         check_useful(scope, route);
     }
     let rule = merged(Some(own), defaults)?;
@@ -162,7 +155,11 @@ fn rule(
     if matches!(own.value(), Some(CacheChoice::Rule(own)) if !own.override_origin.is_absent()) {
         cache::check_merged(scope, &rule);
     }
-    Some(cache::settings(scope, &rule, region))
+    let settings = cache::settings(scope, &rule, region);
+    if let Some(CacheChoice::Rule(own)) = own.value() {
+        tags::check_key(scope, own, &settings);
+    }
+    Some(settings)
 }
 
 /// Reports a cache rule where nothing can be stored.

@@ -286,6 +286,7 @@ impl Node {
                 sliding: None,
             }),
             on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
+            cdns: None,
         });
         Self { engine, ledger, route, told, clock, asked }
     }

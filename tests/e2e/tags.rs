@@ -1,0 +1,271 @@
+//! Tags that rules give replies, and what replies tell the CDNs in front.
+
+use crate::support::{Larder, LarderBuilder, Origin, Reply, Request, Response, eventually};
+use larder::invalidation::Matcher;
+use serde_json::json;
+
+/// Two CDNs that take tags: one as nearly all are, one without colons. Nobody answers where their APIs are.
+const CDNS: &str = "
+cdn:
+  - { name: fast, fastly: { service: s, token: t, endpoint: \"http://127.0.0.1:9\" } }
+  - { name: edge, akamai: { host: a.example.com, client_token: t, client_secret: t, access_token: t, endpoint: \"http://127.0.0.1:9\" } }
+";
+
+fn before(origin: &Origin, routes: &str) -> LarderBuilder {
+    Larder::before(origin).rules(&format!("{CDNS}{routes}"))
+}
+
+/// The word of a matcher that a CDN has no name for.
+fn word(matcher: &Matcher) -> String {
+    format!("larder-{:016x}", matcher.hash().as_u64())
+}
+
+fn tag(name: &str) -> String {
+    word(&Matcher::Tag(name.into()))
+}
+
+/// What a reply tells the first of the two CDNs, and the second.
+fn told(reply: &Response) -> (Vec<&str>, Vec<&str>) {
+    let words = |name, separator: char| match reply.fields.get(name) {
+        Some(value) => value.split(separator).collect(),
+        None => Vec::new(),
+    };
+    (words("surrogate-key", ' '), words("edge-cache-tag", ','))
+}
+
+#[tokio::test]
+async fn tags_of_every_source_are_purged_by_name() {
+    let origin = Origin::start().await;
+    let rules = "
+region: { header: X-Country, map: { eu: [DE] }, default: us }
+routes:
+  - name: list
+    path: /list/{id}
+    cache:
+      ttl: 60s
+      tags: [\"id:{id}\", \"page:{query.page}\", \"in:{region}\", \"for:{header.X-Shop}\", \"of:{reply.X-Category}\", \"{query.none}{id}\"]";
+    let larder = Larder::before(&origin).rules(rules).start();
+    let reply = Reply::ok("x").header("X-Category", "shoes, big boots").header("X-Category", "hats");
+    origin.on("/list/7", reply.header("xkey", "own"));
+    let get = || {
+        let request = larder.get("/list/7?page=2&page=3").header("X-Country", "de");
+        request.header("X-Shop", "north").send()
+    };
+    #[rustfmt::skip]
+    let reaching = [
+        "id:7", "page:2", "page:3", "in:eu", "for:north", "own",
+        "of:shoes", "of:big boots", "of:hats", "of:shoes, big boots, hats",
+    ];
+    for tag in reaching {
+        get().await;
+        assert!(get().await.is_hit());
+        larder.purge(json!({"tags": [tag]})).await;
+        assert!(!get().await.is_hit(), "{tag}");
+    }
+    for tag in ["page:", "page:4", "in:us", "of:boots", "7", "{query.none}7", "for:"] {
+        larder.purge(json!({"tags": [tag]})).await;
+        assert!(get().await.is_hit(), "{tag}");
+    }
+}
+
+const PRODUCTS: &str = "
+routes:
+  - { name: product, path: \"/products/{id}\", cache: { ttl: 60s, tags: [\"product:{id}\", catalog] } }
+  - { name: basket, path: /basket/**, cache: bypass }";
+
+#[tokio::test]
+async fn cdns_are_told_what_reaches_a_reply() {
+    let origin = Origin::start().await;
+    let larder = before(&origin, PRODUCTS).start();
+    let reply = Reply::ok("a body").header("ETag", "\"1\"").header("Surrogate-Key", "own größe");
+    origin.on("/products/7", reply.header("Edge-Cache-Tag", "known"));
+    let get = || larder.get("/products/7");
+    let requests: [(&str, Request, u16); 5] = [
+        ("miss", get(), 200),
+        ("hit", get(), 200),
+        ("hit", larder.request("HEAD", "/products/7"), 200),
+        ("hit", get().header("Range", "bytes=0-1"), 206),
+        ("hit", get().header("If-None-Match", "\"1\""), 304),
+    ];
+    let (path, host) = ("/products/7", larder.address().to_string());
+    let host = host.as_str();
+    let known = [
+        word(&Matcher::Route("product".into())),
+        word(&Matcher::path(host, path)),
+        word(&Matcher::prefix(host, "/")),
+        word(&Matcher::prefix(host, "/products")),
+        word(&Matcher::prefix(host, path)),
+    ];
+    for (what, request, status) in requests {
+        let reply = request.host(host).send().await;
+        assert_eq!((reply.status, reply.is_hit()), (status, what == "hit"));
+        let (fastly, akamai) = told(&reply);
+        for wanted in ["product:7", "catalog", "own", "known", &tag("größe")]
+            .into_iter()
+            .chain(known.iter().map(String::as_str))
+        {
+            assert!(fastly.contains(&wanted), "{what} {status}: {wanted} in {fastly:?}");
+        }
+        for wanted in ["catalog", "own", "known", &tag("product:7"), &known[0]] {
+            assert!(akamai.contains(&wanted), "{what} {status}: {wanted} in {akamai:?}");
+        }
+        for field in ["cache-tag", "cache-groups", "xkey"] {
+            assert_eq!(reply.fields.get(field), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn replies_that_pass_tell_cdns_too() {
+    let origin = Origin::start().await;
+    let larder = before(&origin, PRODUCTS).start();
+    let reply = || Reply::ok("x").header("Cache-Tag", "own");
+    origin.on("/basket/1", reply()).on("/products/private", reply().header("Cache-Control", "private"));
+    origin.on("/products/gone", Reply::status(404)).on("/basket/none", Reply::not_modified());
+    origin.on("/basket/tagged", Reply::not_modified().header("Cache-Tag", "own"));
+    let words = |reply: &Response| -> Vec<String> { told(reply).0.into_iter().map(str::to_owned).collect() };
+    #[rustfmt::skip]
+    let cases: [(Request, &[&str], &[&str]); 6] = [
+        (larder.get("/basket/1"), &["own"], &["catalog"]),
+        (larder.get("/products/private"), &["own", "catalog", "product:private"], &[]),
+        (larder.get("/products/private").header("Authorization", "me"), &["own", "catalog"], &[]),
+        (larder.get("/products/gone"), &["catalog"], &["own"]),
+        (larder.get("/basket//x").header("X", "1"), &[], &["catalog"]),
+        (larder.request("POST", "/basket/1"), &[], &["own"]),
+    ];
+    for (request, with, without) in cases {
+        let name = request.name();
+        let posted = name.starts_with("POST");
+        let reply = request.send().await;
+        let words = words(&reply);
+        assert_eq!(words.is_empty(), posted, "{name}: {reply:#?}");
+        assert!(with.iter().all(|word| words.iter().any(|known| known == word)), "{name}: {words:?}");
+        assert!(!without.iter().any(|word| words.iter().any(|known| known == word)), "{name}: {words:?}");
+    }
+    // Of a 304 that names no tags a CDN keeps what it knows; of one that does it cannot know all of them.
+    let conditional = |path: &str| larder.get(path).header("If-None-Match", "\"1\"").send();
+    let reply = conditional("/basket/none").await;
+    assert_eq!((reply.status, words(&reply)), (304, Vec::new()));
+    let reply = conditional("/basket/tagged").await;
+    let words = words(&reply);
+    assert!(reply.status == 304 && words.iter().any(|word| word == "own"), "{reply:#?}");
+    assert!(words.iter().any(|word| word == "larder-overflow"), "{words:?}");
+}
+
+#[tokio::test]
+async fn a_confirmed_reply_bears_its_old_tags_and_new_ones() {
+    let origin = Origin::start().await;
+    let larder = before(&origin, PRODUCTS).start();
+    let first =
+        Reply::ok("x").header("ETag", "\"1\"").header("Cache-Control", "no-cache").header("Cache-Tag", "old");
+    let silent = Reply::not_modified().header("ETag", "\"1\"");
+    let tagged = silent.clone().header("Cache-Tag", "new");
+    origin.on_each("/products/1", [first, silent, tagged]);
+    larder.get("/products/1").send().await;
+    for wanted in [&["old", "catalog"][..], &["old", "new", "product:1"]] {
+        let reply = larder.get("/products/1").send().await;
+        assert!(reply.says("fwd-status=304"), "{reply:#?}");
+        let (fastly, akamai) = told(&reply);
+        assert!(wanted.iter().all(|word| fastly.contains(word)), "{wanted:?} in {fastly:?}");
+        assert!(!fastly.contains(&"larder-overflow") && akamai.contains(&"old"), "{fastly:?} {akamai:?}");
+    }
+    for tag in ["old", "new"] {
+        larder.purge(json!({"tags": [tag]})).await;
+    }
+    assert!(!larder.get("/products/1").send().await.says("fwd-status=304"));
+}
+
+#[tokio::test]
+async fn an_origin_that_names_no_end_of_tags_is_passed_on_with_one_word() {
+    let origin = Origin::start().await;
+    let larder = before(&origin, PRODUCTS).start();
+    let many = (0..9000).map(|n| format!("t{n}")).collect::<Vec<_>>().join(" ");
+    origin.on("/products/many", Reply::fresh(60, "x").header("Surrogate-Key", &many));
+    origin.on("/products/one", Reply::fresh(60, "x").header("Surrogate-Key", "a ".repeat(25_000)));
+    for path in ["/products/many", "/products/one"] {
+        for _ in 0..2 {
+            let reply = larder.get(path).send().await;
+            assert!(reply.status == 200 && reply.says("detail=too_many_tags"), "{}", reply.cache_status());
+            let (fastly, akamai) = told(&reply);
+            assert!(fastly.contains(&"larder-overflow") && akamai.contains(&"larder-overflow"), "{path}");
+            assert!(reply.field("surrogate-key").len() <= 16_384 && akamai.len() <= 128);
+        }
+    }
+}
+
+const KEPT: &str = "
+routes:
+  - name: kept
+    path: /{rest...}
+    cache: { ttl: 60s, cdn_ttl: 1d, statuses: { 410: 60s }, stale_while_revalidate: 1h, stale_if_error: 1h }";
+
+#[tokio::test]
+async fn cdns_are_told_how_long_to_keep_what_may_be_kept() {
+    let origin = Origin::start().await;
+    let larder = Larder::before(&origin).rules(KEPT).start();
+    origin.on("/plain", Reply::ok("x").header("ETag", "\"1\""));
+    origin.on("/short", Reply::fresh(10, "x"));
+    origin.on("/own", Reply::fresh(10, "x").header("CDN-Cache-Control", "max-age=5"));
+    origin.on("/private", Reply::ok("x").header("Cache-Control", "private"));
+    origin.on("/no-store", Reply::ok("x").header("Cache-Control", "no-store"));
+    origin.on("/no-cache", Reply::ok("x").header("Cache-Control", "no-cache").header("ETag", "\"1\""));
+    origin.on("/cookie", Reply::fresh(10, "x").header("Set-Cookie", "a=b"));
+    origin.on("/gone", Reply::status(410)).on("/fails", Reply::status(500));
+    origin.on("/large", Reply::fresh(10, vec![b'x'; 9 << 20]));
+    let check = |request: Request, status: u16, wanted: Option<&'static str>| async move {
+        let name = request.name();
+        let reply = request.send().await;
+        assert_eq!(reply.status, status, "{name}");
+        assert_eq!(reply.fields.get("cdn-cache-control"), wanted, "{name}: {:#?}", reply.fields.0);
+    };
+    let day = Some("max-age=86400");
+    for _ in 0..2 {
+        check(larder.get("/plain"), 200, day).await;
+        check(larder.get("/plain").header("If-None-Match", "\"1\""), 304, day).await;
+        check(larder.get("/short"), 200, day).await;
+        check(larder.get("/own"), 200, Some("max-age=5")).await;
+        for path in ["/private", "/no-store", "/no-cache", "/cookie"] {
+            check(larder.get(path), 200, None).await;
+        }
+        check(larder.get("/gone"), 410, None).await;
+        check(larder.get("/fails"), 500, None).await;
+        // It has no place here, but in a CDN perhaps.
+        check(larder.get("/large"), 200, day).await;
+        // One user's, and what is not what it seems.
+        check(larder.get("/short?mine").header("Authorization", "me"), 200, None).await;
+        check(larder.get("/short//").header("Cookie", "a=b"), 404, None).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stale_reply_is_kept_by_no_cdn() {
+    let origin = Origin::start().await;
+    let larder = before(&origin, KEPT.trim_start()).start();
+    let reply = Reply::ok("old").header("Cache-Control", "public, max-age=600").header("ETag", "\"1\"");
+    origin.on_each("/x", [reply.header("Surrogate-Control", "max-age=600"), Reply::status(500)]);
+    let fresh = larder.get("/x").send().await;
+    assert_eq!(
+        (fresh.field("cdn-cache-control"), fresh.field("cache-control")),
+        ("max-age=86400", "public, max-age=600")
+    );
+
+    // The rule lets it be served while it is revalidated; what reaches a CDN meanwhile is young, and old all the same.
+    larder.purge(json!({"all": true, "soft": true})).await;
+    let requests = [
+        larder.get("/x"),
+        larder.get("/x").header("If-None-Match", "\"1\""),
+        larder.get("/x").header("Range", "bytes=0-0"),
+    ];
+    for request in requests {
+        let stale = request.send().await;
+        assert!(stale.is_hit() && stale.age() < 60, "{stale:#?}");
+        assert_eq!(stale.field("cdn-cache-control"), "max-age=0");
+        let control: Vec<_> = stale.fields.all("cache-control").collect();
+        assert_eq!(control, ["s-maxage=0", "public, max-age=600"]);
+        assert_eq!(stale.fields.get("surrogate-control"), None);
+        assert!(!told(&stale).0.is_empty());
+    }
+    origin.on("/x", Reply::fresh(600, "new"));
+    eventually("it is refreshed", || async { larder.get("/x").send().await.text() == "new" }).await;
+    assert_eq!(larder.get("/x").send().await.field("cdn-cache-control"), "max-age=86400");
+}
