@@ -69,6 +69,8 @@ impl Together {
             Some(link) => link,
             None => link_to(redis)?,
         };
+        let cdns: Vec<_> = settings.cdns.iter().map(|cdn| Arc::clone(&cdn.name)).collect();
+        let names = !cdns.is_empty();
         let store = Arc::new(RedisLog::new(
             link,
             RedisLogSettings {
@@ -76,6 +78,7 @@ impl Together {
                 timeout: redis.timeout,
                 patience: redis.timeout * PATIENCE,
                 min_replicas: *min_replicas,
+                cdns,
             },
         ));
         // All nodes and the server have to agree on the table.
@@ -85,7 +88,12 @@ impl Together {
             Arc::clone(&store) as Arc<_>,
             Arc::clone(&ledger),
             Arc::clone(clock),
-            FleetSettings { blind_limit: *blind_limit, timeout: redis.timeout, write_bound: *write_bound },
+            FleetSettings {
+                blind_limit: *blind_limit,
+                timeout: redis.timeout,
+                write_bound: *write_bound,
+                names,
+            },
             Arc::clone(metrics) as Arc<_>,
             NodeId(rand::random()),
         );

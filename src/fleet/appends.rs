@@ -1,13 +1,13 @@
 //! The shared log as the port that others append through, announce writes to and wait for.
 
+use super::batch::Batch;
 use super::log::SharedLog;
 use super::queue::Item;
-use super::{Intent, MAX_PURGES, NodeId, Peer, Settle};
+use super::{Intent, NodeId, Peer, Settle};
 use crate::invalidation::{
-    Appending, IntentId, Invalidation, Log, LogError, Place, Position, Purge, Reach, Standing,
+    Appending, IntentId, Invalidation, Log, LogError, Place, Position, Reach, Standing,
 };
 use async_trait::async_trait;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -25,16 +25,16 @@ impl SharedLog {
         if let Some(intent) = intent.filter(|_| !in_doubt) {
             self.lock().intents.remove(&intent);
         }
-        let purges: Arc<[Purge]> = batch.iter().map(Purge::from).collect();
+        let parts = Batch::parts(&batch, self.settings.names);
         let settle = intent.map(|id| if in_doubt { Settle::Sweep(id) } else { Settle::Done(id) });
         let (done, appended) = oneshot::channel();
         let mut state = self.lock();
         // Without a connection there is nothing to wait for.
         let here = !state.connected;
         if here {
-            self.ledger.apply_here(purges.iter().copied());
+            self.ledger.apply_here(parts.iter().flat_map(|part| part.purges.iter().copied()));
         }
-        let mut parts = purges.chunks(MAX_PURGES).peekable();
+        let mut parts = parts.into_iter().peekable();
         let (mut done, mut numbers) = (Some(done), Vec::new());
         while let Some(part) = parts.next() {
             // Who waits is told when the last part stands there, and until then the intent does.
@@ -43,7 +43,7 @@ impl SharedLog {
                 &mut state,
                 Item {
                     number: 0,
-                    purges: part.into(),
+                    batch: part,
                     settle: settle.filter(|_| last),
                     urgent,
                     here,
@@ -64,7 +64,7 @@ impl SharedLog {
                 && !item.here
             {
                 item.here = true;
-                self.ledger.apply_here(item.purges.iter().copied());
+                self.ledger.apply_here(item.batch.purges.iter().copied());
             }
         }
     }
@@ -98,9 +98,10 @@ impl Log for SharedLog {
     async fn intend(&self, batch: &[Invalidation]) -> Option<IntentId> {
         let epoch = self.connected_to()?;
         let id = IntentId(self.dice.name());
-        let purges: Arc<[Purge]> = batch.iter().map(Purge::from).collect();
+        let batch = Batch::of(batch, self.settings.names);
         let within = self.settings.write_bound;
-        let intent = Intent { id, node: Some(self.node), purges: Arc::clone(&purges), within };
+        let Batch { purges, names } = batch.clone();
+        let intent = Intent { id, node: Some(self.node), purges, names, within };
         match timeout(self.settings.timeout, self.store.intend(epoch, &intent)).await {
             Ok(Ok(())) => {
                 let now = self.clock.now();
@@ -110,7 +111,7 @@ impl Log for SharedLog {
                 }
                 // Beyond the bound an intent is recorded, and only not again.
                 if state.intents.len() < MAX_INTENTS {
-                    state.intents.insert(id, (purges, now.plus(within)));
+                    state.intents.insert(id, (batch, now.plus(within)));
                 }
                 Some(id)
             }
@@ -120,8 +121,8 @@ impl Log for SharedLog {
 
     async fn repeat(&self, batch: &[Invalidation], within: Duration) {
         let Some(epoch) = self.connected_to() else { return };
-        let purges = batch.iter().map(Purge::from).collect();
-        let intent = Intent { id: IntentId(self.dice.name()), node: None, purges, within };
+        let Batch { purges, names } = Batch::of(batch, self.settings.names);
+        let intent = Intent { id: IntentId(self.dice.name()), node: None, purges, names, within };
         if !matches!(timeout(self.settings.timeout, self.store.intend(epoch, &intent)).await, Ok(Ok(()))) {
             tracing::debug!("a purge that is to be repeated is known to this node alone");
         }
@@ -130,7 +131,7 @@ impl Log for SharedLog {
     fn withdraw(&self, intent: IntentId) {
         self.lock().intents.remove(&intent);
         let settle = Settle::Done(intent);
-        let item = Item::new(Arc::from([])).settling(settle);
+        let item = Item::new(Batch::nothing()).settling(settle);
         self.enqueue(&mut self.lock(), item);
         self.queued.notify_one();
     }

@@ -1,10 +1,10 @@
 //! Following the log: the one task that reads it, appends to it, and says that the node lives.
 
+use super::batch::Batch;
 use super::log::{Beats, SharedLog};
 use super::queue::Item;
 use super::{
-    Append, Appended, Beat, Head, Intent, MAX_PURGES, MAX_READ, RecordId, Settle, StoreError, TABLE_CHUNK,
-    TABLE_SLOTS,
+    Append, Appended, Beat, Head, Intent, MAX_READ, RecordId, Settle, StoreError, TABLE_CHUNK, TABLE_SLOTS,
 };
 use crate::invalidation::{Epoch, IntentId, Mode, Position};
 use std::convert::Infallible;
@@ -151,10 +151,10 @@ impl SharedLog {
         let open: Vec<_> = {
             let mut state = self.lock();
             state.intents.retain(|_, (_, until)| now < *until);
-            state.intents.iter().map(|(id, (purges, until))| (*id, Arc::clone(purges), *until)).collect()
+            state.intents.iter().map(|(id, (batch, until))| (*id, batch.clone(), *until)).collect()
         };
-        for (id, purges, until) in open {
-            let intent = Intent { id, node: Some(self.node), purges, within: until.since(now) };
+        for (id, Batch { purges, names }, until) in open {
+            let intent = Intent { id, node: Some(self.node), purges, names, within: until.since(now) };
             self.store.intend(epoch, &intent).await?;
         }
         Ok(())
@@ -189,8 +189,8 @@ impl SharedLog {
             return;
         }
         self.observer.event("appended_again");
-        for (_, purges) in std::mem::take(&mut state.missing) {
-            let item = Item::new(purges).applied();
+        for (_, batch) in std::mem::take(&mut state.missing) {
+            let item = Item::new(batch).applied();
             self.enqueue(&mut state, item);
         }
         self.queued.notify_one();
@@ -222,7 +222,7 @@ impl SharedLog {
         });
         for due in due {
             let settle = if due.last { Settle::Last(due.id) } else { Settle::Sweep(due.id) };
-            self.sweep(settle, due.purges);
+            self.sweep(settle, Batch { purges: due.purges, names: due.names });
         }
     }
 
@@ -268,18 +268,20 @@ impl SharedLog {
     /// The next record, made of what waits. It gets a new name with each attempt, since it may hold more than the last one.
     fn next(&self) -> Option<(Vec<u64>, Next)> {
         let state = self.lock();
-        let items: Vec<_> = state.queue.front(MAX_PURGES).collect();
+        let items: Vec<_> = state.queue.front().collect();
         let first = items.first()?;
-        if first.purges.is_empty() {
+        if first.batch.purges.is_empty() {
             let Some(Settle::Done(intent)) = first.settle else {
                 unreachable!("only withdrawals purge nothing")
             };
             return Some((vec![first.number], Next::Withdraw(intent)));
         }
         let numbers = items.iter().map(|item| item.number).collect();
+        let Batch { purges, names } = Batch::join(items.iter().map(|item| &item.batch));
         let append = Append {
             id: RecordId(self.dice.name()),
-            purges: items.iter().flat_map(|item| item.purges.iter().copied()).collect(),
+            purges,
+            names,
             after: self.ledger.applied(),
             seen: state.seen,
             urgent: items.iter().any(|item| item.urgent),

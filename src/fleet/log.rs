@@ -1,5 +1,6 @@
 //! The shared log as one node sees it: appends, and what waits for them.
 
+use super::batch::Batch;
 use super::kept::{Kept, Lost};
 use super::queue::{Item, Queue};
 use super::{Head, LogStore, NodeId, Peer, Record, RecordId, Settle};
@@ -26,6 +27,8 @@ pub struct FleetSettings {
     pub timeout: Duration,
     /// The longest that a write may take: an intent is purged in any case when it is over.
     pub write_bound: Duration,
+    /// Whether purges are known by name too: where a CDN is configured. Otherwise nobody sends or keeps names.
+    pub names: bool,
 }
 
 /// What a node tells of following the log; `observe` turns it into metrics.
@@ -83,9 +86,9 @@ pub(super) struct State {
     pub(super) seen: Position,
     pub(super) kept: Kept,
     /// Intents of this node that are open, to be recorded again where a fail-over may have lost them; until when.
-    pub(super) intents: HashMap<IntentId, (Arc<[Purge]>, Timestamp)>,
+    pub(super) intents: HashMap<IntentId, (Batch, Timestamp)>,
     /// What a fail-over may have lost, until it turns up or the log is read to its end.
-    pub(super) missing: Vec<(RecordId, Arc<[Purge]>)>,
+    pub(super) missing: Vec<(RecordId, Batch)>,
     pub(super) queue: Queue,
     /// Where the intents are recorded.
     pub(super) announced: Option<Epoch>,
@@ -220,10 +223,9 @@ impl SharedLog {
             Lost::Everything => {
                 tracing::error!(%end, "a fail-over lost more than is remembered: everything is purged");
                 self.observer.event("everything");
-                self.ledger.apply_here([Purge::everything()]);
-                let purges = Arc::from([Purge::everything()]);
-                let item = Item::new(purges).applied();
-                self.enqueue(state, item);
+                let everything = Batch::everything(self.settings.names);
+                self.ledger.apply_here(everything.purges.iter().copied());
+                self.enqueue(state, Item::new(everything).applied());
             }
         }
     }
@@ -277,10 +279,10 @@ impl SharedLog {
         state.seen = state.seen.max(position);
         let items = state.queue.remove(numbers);
         if !whole {
-            let purges: Arc<[Purge]> = items.iter().flat_map(|item| item.purges.iter().copied()).collect();
-            self.ledger.apply_ahead(position, purges.iter().copied());
+            let batch = Batch::join(items.iter().map(|item| &item.batch));
+            self.ledger.apply_ahead(position, batch.purges.iter().copied());
             // A fail-over may lose it before the log is read up to there.
-            state.missing.push((own, purges));
+            state.missing.push((own, batch));
         }
         self.settle_up(&state);
         drop(state);
@@ -296,23 +298,23 @@ impl SharedLog {
     pub(super) fn taken(&self, numbers: &[u64], own: Option<RecordId>) {
         let mut state = self.lock();
         let items = state.queue.remove(numbers);
-        let purges: Arc<[Purge]> = items.iter().flat_map(|item| item.purges.iter().copied()).collect();
-        if purges.is_empty() {
+        let batch = Batch::join(items.iter().map(|item| &item.batch));
+        if batch.purges.is_empty() {
             return self.settle_up(&state);
         }
-        self.ledger.apply_here(purges.iter().copied());
+        self.ledger.apply_here(batch.purges.iter().copied());
         // The tail may have read it while replicas were waited for.
         if let Some(own) = own.filter(|own| !state.kept.knows(*own)) {
-            state.missing.push((own, purges));
+            state.missing.push((own, batch));
         }
         self.settle_up(&state);
     }
 
     /// Queues purges for a sweep, unless that is under way.
-    pub(super) fn sweep(&self, settle: Settle, purges: Arc<[Purge]>) {
+    pub(super) fn sweep(&self, settle: Settle, batch: Batch) {
         let mut state = self.lock();
         if !state.queue.settles(settle) {
-            let item = Item::new(purges).settling(settle);
+            let item = Item::new(batch).settling(settle);
             self.enqueue(&mut state, item);
             self.queued.notify_one();
         }
@@ -320,6 +322,10 @@ impl SharedLog {
 
     /// Queues an item. Where there are too many, everything is purged in their place, here at once.
     pub(super) fn enqueue(&self, state: &mut State, item: Item) -> u64 {
+        if item.batch.is_nameless(self.settings.names) {
+            self.observer.event("nameless");
+            tracing::warn!("a purge is appended for a node that knew of no CDN: none is told of it");
+        }
         let (number, widened) = state.queue.push(item);
         if widened {
             tracing::error!("too many purges wait to be appended: everything is purged in their place");

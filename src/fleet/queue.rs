@@ -1,20 +1,23 @@
 //! What a node still has to append, in its order.
 
-use super::Settle;
-use crate::invalidation::{Place, Purge};
+use super::batch::Batch;
+use super::{MAX_NAMES, MAX_PURGES, Settle};
+use crate::invalidation::Place;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Purges that wait at most. Beyond it one that reaches everything takes the place of all: too much rather than too little.
 const MAX_QUEUED: usize = 1 << 16;
+
+/// Bytes of their names at most: 256 for each of so many. Beyond it the same is done.
+const MAX_QUEUED_NAMES: usize = MAX_QUEUED * 256;
 
 /// One thing to be appended.
 #[derive(Debug)]
 pub(super) struct Item {
     /// To find it again.
     pub(super) number: u64,
-    pub(super) purges: Arc<[Purge]>,
+    pub(super) batch: Batch,
     pub(super) settle: Option<Settle>,
     pub(super) urgent: bool,
     /// Applied on this node already, before its turn.
@@ -25,8 +28,8 @@ pub(super) struct Item {
 
 impl Item {
     /// One that nobody waits for.
-    pub(super) fn new(purges: Arc<[Purge]>) -> Self {
-        Self { number: 0, purges, settle: None, urgent: false, here: false, done: None }
+    pub(super) fn new(batch: Batch) -> Self {
+        Self { number: 0, batch, settle: None, urgent: false, here: false, done: None }
     }
 
     /// It is applied on this node already.
@@ -55,23 +58,27 @@ impl Queue {
         item.number = self.next;
         self.items.push_back(item);
         let number = self.next;
-        let widened = self.items.iter().map(|item| item.purges.len().max(1)).sum::<usize>() > MAX_QUEUED;
+        let purges: usize = self.items.iter().map(|item| item.batch.purges.len().max(1)).sum();
+        let names: usize = self.items.iter().map(|item| item.batch.names.as_bytes().len()).sum();
+        let widened = purges > MAX_QUEUED || names > MAX_QUEUED_NAMES;
         if widened {
             self.widen();
         }
         (number, widened)
     }
 
-    /// As many of the first items as go into one record of `limit` purges; at least one, if there is any.
-    pub(super) fn front(&self, limit: usize) -> impl Iterator<Item = &Item> {
-        let mut room = limit;
+    /// As many of the first items as go into one record; at least one, if there is any.
+    pub(super) fn front(&self) -> impl Iterator<Item = &Item> {
+        let (mut room, mut room_for_names) = (MAX_PURGES, MAX_NAMES);
         let mut first = true;
         self.items.iter().take_while(move |item| {
             // Whoever sweeps an intent may be told that another was faster: then nothing else may hang on it.
             let sweeps = matches!(item.settle, Some(Settle::Sweep(_) | Settle::Last(_)));
-            let alone = sweeps || item.purges.is_empty();
-            let fits = first || (!alone && item.purges.len() <= room);
-            room = if alone { 0 } else { room.saturating_sub(item.purges.len()) };
+            let (purges, names) = (item.batch.purges.len(), item.batch.names.as_bytes().len());
+            let alone = sweeps || purges == 0;
+            let fits = first || (!alone && purges <= room && names <= room_for_names);
+            room = if alone { 0 } else { room.saturating_sub(purges) };
+            room_for_names = room_for_names.saturating_sub(names);
             first = false;
             fits
         })
@@ -110,12 +117,12 @@ impl Queue {
     /// Replaces everything by a purge of everything. Those who wait hear that theirs is appended later.
     fn widen(&mut self) {
         let urgent = self.items.iter().any(|item| item.urgent);
+        let named = self.items.iter().any(|item| !item.batch.names.is_empty());
         self.items.clear();
         self.next += 1;
-        let purges = Arc::from([Purge::everything()]);
         self.items.push_back(Item {
             number: self.next,
-            purges,
+            batch: Batch::everything(named),
             settle: None,
             urgent,
             here: true,
@@ -127,17 +134,17 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invalidation::IntentId;
+    use crate::invalidation::{IntentId, Names, Purge};
 
     fn item(purges: usize, settle: Option<Settle>) -> Item {
-        Item {
-            number: 0,
-            purges: vec![Purge::everything(); purges].into(),
-            settle,
-            urgent: false,
-            here: false,
-            done: None,
-        }
+        let batch = Batch { purges: vec![Purge::everything(); purges].into(), names: Names::NONE };
+        Item { settle, ..Item::new(batch) }
+    }
+
+    fn named(bytes: usize) -> Item {
+        let mut item = item(1, None);
+        item.batch.names = Names::from_bytes(&vec![b'x'; bytes]);
+        item
     }
 
     #[test]
@@ -149,15 +156,31 @@ mod tests {
             for (purges, settle) in items {
                 queue.push(item(*purges, *settle));
             }
-            assert_eq!(queue.front(10).count(), expected, "{items:?}");
+            assert_eq!(queue.front().count(), expected, "{items:?}");
         }
         check(&[], 0);
-        check(&[(20, None), (1, None)], 1);
-        check(&[(5, None), (5, None), (1, None)], 2);
-        check(&[(5, None), (6, None)], 1);
+        check(&[(2 * MAX_PURGES, None), (1, None)], 1);
+        check(&[(5, None), (MAX_PURGES - 5, None), (1, None)], 2);
+        check(&[(5, None), (MAX_PURGES - 4, None)], 1);
         check(&[(1, sweep), (1, None)], 1);
         check(&[(1, None), (1, sweep), (1, None)], 1);
         check(&[(1, Some(Settle::Done(IntentId(1)))), (1, None)], 2);
+    }
+
+    #[test]
+    fn names_share_a_record_as_far_as_they_fit() {
+        #[track_caller]
+        fn check(bytes: &[usize], expected: usize) {
+            let mut queue = Queue::default();
+            for bytes in bytes {
+                queue.push(named(*bytes));
+            }
+            assert_eq!(queue.front().count(), expected, "{bytes:?}");
+        }
+        check(&[MAX_NAMES - 5, 5, 1], 2);
+        check(&[MAX_NAMES - 5, 6], 1);
+        check(&[2 * MAX_NAMES, 1], 1);
+        check(&[1, 2 * MAX_NAMES], 1);
     }
 
     #[test]
@@ -166,8 +189,14 @@ mod tests {
         assert!(!queue.push(item(MAX_QUEUED, None)).1);
         assert_eq!(queue.len(), 1);
         assert!(queue.push(item(1, None)).1);
-        let all: Vec<_> = queue.front(10).map(|item| item.purges.to_vec()).collect();
-        assert_eq!(all, [[Purge::everything()]]);
+        let all: Vec<_> = queue.front().map(|item| item.batch.clone()).collect();
+        assert_eq!(all, [Batch::everything(false)]);
+
+        let mut queue = Queue::default();
+        assert!(!queue.push(named(MAX_QUEUED_NAMES)).1);
+        assert!(queue.push(named(1)).1);
+        let all: Vec<_> = queue.front().map(|item| item.batch.clone()).collect();
+        assert_eq!(all, [Batch::everything(true)], "CDNs are told as much");
     }
 
     #[test]
@@ -175,7 +204,7 @@ mod tests {
         let mut queue = Queue::default();
         let numbers: Vec<u64> = (0..4).map(|_| queue.push(item(1, None)).0).collect();
         assert_eq!(queue.remove(&numbers[..2]).len(), 2);
-        assert_eq!(queue.front(10).map(|item| item.number).collect::<Vec<_>>(), numbers[2..]);
+        assert_eq!(queue.front().map(|item| item.number).collect::<Vec<_>>(), numbers[2..]);
         assert_eq!(queue.remove(&numbers[..2]).len(), 0);
     }
 }

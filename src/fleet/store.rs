@@ -3,7 +3,7 @@
 //! Every call is one attempt with a deadline of its own and may fail in any way: refused, late, taken although it looked
 //! refused. Whoever calls repeats; every call can be repeated without harm.
 
-use crate::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Position, Purge, Term};
+use crate::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Names, Position, Purge, Term};
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
@@ -59,6 +59,8 @@ pub struct Record {
     pub id: RecordId,
     /// What it purges.
     pub purges: Arc<[Purge]>,
+    /// The same by name, for whoever has to append it again. None where its writer knew of no CDN.
+    pub names: Names,
     /// Somebody waits until every node has applied it: nodes say so at once, not with their next heartbeat.
     pub urgent: bool,
 }
@@ -82,6 +84,8 @@ pub struct Append {
     pub id: RecordId,
     /// What it purges; not empty, at most [`MAX_PURGES`].
     pub purges: Arc<[Purge]>,
+    /// The same by name, for the queues of the CDNs: about [`MAX_NAMES`] bytes at most. None where no CDN is configured.
+    pub names: Names,
     /// The position up to which the caller has applied the log.
     pub after: Position,
     /// The highest position the caller has seen, in whatever log: the new one is beyond it.
@@ -95,6 +99,10 @@ pub struct Append {
 /// Purges in one record at most: a script holds up the whole server while it runs, and this many take about a
 /// millisecond.
 pub const MAX_PURGES: usize = 256;
+
+/// Bytes of the names in one record: as many purges as there may be, of 128 bytes each. One purge whose own name is longer
+/// has a record for itself.
+pub const MAX_NAMES: usize = 32 << 10;
 
 /// Records read at once at most: about 100 KiB, read and applied within a few milliseconds.
 pub const MAX_READ: usize = 1024;
@@ -121,6 +129,8 @@ pub struct Due {
     pub id: IntentId,
     /// What it purges.
     pub purges: Arc<[Purge]>,
+    /// The same by name; none where whoever recorded it knew of no CDN.
+    pub names: Names,
     /// Its deadline has passed: it is swept for the last time. Otherwise its node is gone, and this is the first time.
     pub last: bool,
 }
@@ -134,6 +144,8 @@ pub struct Intent {
     pub node: Option<NodeId>,
     /// What it purges.
     pub purges: Arc<[Purge]>,
+    /// The same by name. None where no CDN is configured.
+    pub names: Names,
     /// How long from now it is purged in any case.
     pub within: Duration,
 }
@@ -194,7 +206,8 @@ pub trait LogStore: Send + Sync + 'static {
     /// never heard of that term, which is lost.
     async fn outgrow(&self, seen: Position, known: Epoch) -> Result<Head, StoreError>;
 
-    /// Appends a record, if the log is in `epoch`.
+    /// Appends a record, if the log is in `epoch`. Its names are queued for every CDN in the same step: who finds the record
+    /// in the log finds them in the queues, or delivered from there.
     async fn append(&self, epoch: Epoch, append: &Append) -> Result<Appended, StoreError>;
 
     /// Waits until there are records after `after`, for `block` at most, and returns the next ones, oldest first. Has a

@@ -54,6 +54,21 @@ impl Names {
         }
     }
 
+    /// All of `several`, one behind the other.
+    pub fn concat<'a>(several: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut named = several.into_iter().filter(|names| !names.is_empty());
+        let Some(first) = named.next() else { return Self::NONE };
+        let Some(second) = named.next() else { return first.clone() };
+        let mut text = [first.as_bytes(), second.as_bytes()].concat();
+        named.for_each(|names| text.extend_from_slice(names.as_bytes()));
+        Self::from_bytes(&text)
+    }
+
+    /// What names everything, hard.
+    pub fn everything() -> Self {
+        Self::of(&[Invalidation::hard(Matcher::All)])
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
@@ -117,6 +132,10 @@ mod tests {
         assert_eq!(joined, Names::of(&batch));
         assert_eq!(joined.clone().join(&Names::NONE), joined);
         assert_eq!(Names::NONE.join(&joined), joined);
+        let each: Vec<_> = batch.iter().map(|one| Names::of(std::slice::from_ref(one))).collect();
+        assert_eq!(Names::concat(&each), joined);
+        assert_eq!(Names::concat([&Names::NONE, &joined, &Names::NONE]), joined);
+        assert!(Names::concat([&Names::NONE]).is_empty());
         assert_eq!(Names::from_bytes(joined.as_bytes()), joined);
         assert!(Names::of(&[]).is_empty());
         assert_eq!(Names::NONE.read(), Ok(Vec::new()));

@@ -9,7 +9,7 @@ use crate::cdn::{CallResult, CdnObserver, PurgeResult, TargetKind};
 use crate::engine::Observer;
 use crate::fleet::FleetObserver;
 use crate::invalidation::Kind;
-use crate::redis::{BreakerState, Loss, Op, RedisObserver, TierObserver};
+use crate::redis::{BreakerState, Loss, Op, OutboxEvent, OutboxObserver, RedisObserver, TierObserver};
 use crate::spool::SpoolObserver;
 use crate::store::DecodeError;
 use crate::time::Timestamp;
@@ -238,9 +238,15 @@ impl TierObserver for Metrics {
     }
 }
 
+impl OutboxObserver for Metrics {
+    fn event(&self, cdn: &str, event: OutboxEvent, count: u64) {
+        OutboxObserver::event(&self.books.redis, cdn, event, count);
+    }
+}
+
 impl FleetObserver for Metrics {
     fn event(&self, what: &'static str) {
-        self.books.redis.event(what);
+        FleetObserver::event(&self.books.redis, what);
     }
 }
 

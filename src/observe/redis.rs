@@ -4,7 +4,7 @@ use super::distribution::Distribution;
 use super::families::{Family, Sheet};
 use super::words::Words;
 use crate::fleet::FleetObserver;
-use crate::redis::{BreakerState, Loss, Op, RedisObserver, TierObserver};
+use crate::redis::{BreakerState, Loss, Op, OutboxEvent, OutboxObserver, RedisObserver, TierObserver};
 use crate::store::DecodeError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -85,6 +85,12 @@ impl TierObserver for RedisMetrics {
 impl FleetObserver for RedisMetrics {
     fn event(&self, what: &'static str) {
         self.events.add(what);
+    }
+}
+
+impl OutboxObserver for RedisMetrics {
+    fn event(&self, _cdn: &str, event: OutboxEvent, count: u64) {
+        self.events.add_many(event.as_str(), count);
     }
 }
 

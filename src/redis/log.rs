@@ -11,10 +11,16 @@
 //! | `{namespace}:log:head` | hash | `layout`, `birth`, `term`, `replid`, `ends`, `last` (position handed out or seen), `tip` (position of the newest record), `all_hard`, `tag_soft`, … (when each kind of matcher was last purged), `hard` and `soft` (1 once the table was made) |
 //! | `{namespace}:log:stream` | stream | a record, its ID its position: `previous`, `id`, `urgent`, `purges`, `epoch` |
 //! | `{namespace}:log:table:hard`, `…:soft` | string | birth, then the slots, 8 bytes each, big-endian |
-//! | `{namespace}:log:intents` | hash | ID → deadline, node, purges |
+//! | `{namespace}:log:intents` | hash | ID → deadline, node, purges; ID and `n` → names |
 //! | `{namespace}:log:due` | sorted set | IDs of intents by deadline |
 //! | `{namespace}:log:owned` | sorted set | node and ID of intents not swept yet, in the order of their bytes |
 //! | `{namespace}:log:nodes` | hash | node → position applied, time of its last heartbeat |
+//! | `{namespace}:log:names` | stream | names of a record, under its position: `id`, `names` |
+//! | `{namespace}:log:cdn:NAME` | stream | the queue of a CDN: see `outbox` |
+//!
+//! Where CDNs are configured purges are known by name too. An append puts its names into the queue of every CDN in the same
+//! script, so no crash comes between, and beside the record, so that every node can append them again. Names stand in places
+//! that versions without them leave alone: such nodes go on following the log, and purge without a CDN being told.
 //!
 //! Times are the server's, and so are those of two servers before and after a fail-over: intents fall due as much earlier or
 //! later as their clocks differ.
@@ -25,19 +31,21 @@
 mod calls;
 mod keys;
 mod script;
-mod spare;
 mod tail;
 mod wire;
 
+pub(super) use self::keys::{key, queue};
+
 use self::keys::Keys;
 use self::script::Scripts;
-use self::spare::Spare;
 use self::wire::{BadRecord, Malformed};
 use crate::fleet::{
     Append, Appended, Beat, Head, Intent, LogStore, MAX_DUE, NODE_TIMEOUT, NodeId, Record, Settle,
     StoreError, TABLE_CHUNK, TABLE_SLOTS,
 };
 use crate::invalidation::{Birth, Epoch, IntentId, Mode, Position, Purge};
+use crate::redis::forms::Dialect;
+use crate::redis::spare::Spare;
 use crate::redis::{Link, Op};
 use async_trait::async_trait;
 use redis::Value;
@@ -49,11 +57,16 @@ use std::time::Duration;
 /// says so. With a purge each they take some 5 MiB, and 130 MiB if every one has as many as it may.
 const MOST_RECORDS: u32 = 50_000;
 
+/// Records whose names are kept, about: who reads the log as it grows has them within milliseconds, and only who does has to
+/// append again what a fail-over loses. With the names of a purge each they take 2 MiB, and 256 MiB if every one has as many
+/// as it may.
+const MOST_NAMED: u32 = 8192;
+
 /// Records that one append brings back at most; whoever is further behind reads on.
 const MOST_BETWEEN: usize = 256;
 
-/// Intents kept at most: a write under way has one, and one that ended in doubt keeps it for a minute. They take some
-/// 30 MiB, and the birth of a log, which goes through them, a fraction of a second.
+/// Intents kept at most, those with names counted twice: a write under way has one, and one that ended in doubt keeps it for
+/// a minute. They take some 30 MiB, and the birth of a log, which goes through them, a fraction of a second.
 const MOST_INTENTS: u32 = 100_000;
 
 /// Terms of one log at most: each leaves a position behind that every node reads when it opens the log.
@@ -71,6 +84,8 @@ pub struct RedisLogSettings {
     pub patience: Duration,
     /// Replicas that must have a record before its append has succeeded.
     pub min_replicas: usize,
+    /// The CDNs that have a queue here, by their names, which hold no colon.
+    pub cdns: Vec<Arc<str>>,
 }
 
 /// The log in Redis.
@@ -79,6 +94,7 @@ pub struct RedisLog {
     settings: RedisLogSettings,
     keys: Keys,
     scripts: Scripts,
+    dialect: Dialect,
     /// The connection that reads block.
     tail: Spare,
     /// Those that appends block while they wait for replicas.
@@ -93,10 +109,11 @@ impl RedisLog {
     /// Connects when it is first used.
     pub fn new(link: Arc<Link>, settings: RedisLogSettings) -> Self {
         Self {
-            keys: Keys::new(&settings.namespace),
+            keys: Keys::new(&settings.namespace, &settings.cdns),
             link,
             settings,
             scripts: Scripts::new(),
+            dialect: Dialect::default(),
             tail: Spare::default(),
             appending: Spare::default(),
             given_up: Mutex::default(),
@@ -130,7 +147,7 @@ impl RedisLog {
     }
 
     fn opened(&self, reply: &Value) -> Result<Head, StoreError> {
-        let [event, judged, evicts, fields @ ..] = wire::answer(reply, "ok")? else {
+        let [event, judged, evicts, lost, fields @ ..] = wire::answer(reply, "ok")? else {
             return Err(Malformed.into());
         };
         let head = wire::head(fields).inspect_err(|_| *self.given_up() = wire::birth(fields))?;
@@ -142,6 +159,9 @@ impl RedisLog {
                 tracing::warn!(term = head.term.0, "a new term of the log begins: its server is another one");
             }
             _ => {}
+        }
+        if !matches!(lost, Value::Int(0)) {
+            tracing::error!(queues = ?lost, "queues of CDNs are lost: these CDNs are told to purge everything");
         }
         let sees = wire::bytes(judged)? == b"1";
         if self.sees_fail_overs.swap(sees, Ordering::Relaxed) && !sees {
@@ -173,6 +193,8 @@ impl RedisLog {
             flag(raised.all[1]),
             MOST_RECORDS.to_string().into_bytes(),
             MOST_BETWEEN.to_string().into_bytes(),
+            append.names.as_bytes().to_vec(),
+            MOST_NAMED.to_string().into_bytes(),
         ];
         for settle in &append.settles {
             let (word, id) = match settle {
@@ -187,13 +209,14 @@ impl RedisLog {
 
     /// The record itself follows what was between, unless that was cut short.
     fn appended(&self, epoch: Epoch, append: &Append, fields: &[Value]) -> Result<Appended, StoreError> {
-        let [position, previous, between] = fields else { return Err(Malformed.into()) };
+        let [position, previous, between, names] = fields else { return Err(Malformed.into()) };
         let position = wire::position(position)?;
         let own = Record {
             position,
             previous: wire::position(previous)?,
             id: append.id,
             purges: append.purges.clone(),
+            names: append.names.clone(),
             urgent: append.urgent,
         };
         // It is appended, whatever stands before it: the next read will say what is wrong there.
@@ -201,6 +224,7 @@ impl RedisLog {
             let _ = self.bad(epoch, bad);
             Vec::new()
         });
+        wire::name(&mut between, names);
         if between.last().map_or(own.previous <= append.after, |last| last.position == own.previous) {
             between.push(own);
         }
@@ -249,10 +273,13 @@ impl LogStore for RedisLog {
 
     async fn read(&self, epoch: Epoch, after: Position, block: Duration) -> Result<Vec<Record>, StoreError> {
         let (tip, reply) = self.follow(epoch, after, block).await?;
-        let records = wire::read_reply(&reply, epoch).map_err(|bad| self.bad(epoch, bad))?;
+        let mut records = wire::read_reply(&reply, epoch).map_err(|bad| self.bad(epoch, bad))?;
         // The guard named a record that the stream does not have: somebody took it out.
         if records.is_empty() && tip > after {
             return Err(StoreError::Moved);
+        }
+        if self.keys.have_queues() {
+            self.name(&mut records).await?;
         }
         Ok(records)
     }
@@ -303,6 +330,7 @@ impl LogStore for RedisLog {
             wire::purges_bytes(&intent.purges),
             within.to_string().into_bytes(),
             MOST_INTENTS.to_string().into_bytes(),
+            intent.names.as_bytes().to_vec(),
         ];
         let reply = self.call(Op::Intend, &self.scripts.intend, &arguments, self.settings.timeout).await?;
         wire::answer(&reply, "ok").map(drop)

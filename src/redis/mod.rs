@@ -2,26 +2,31 @@
 //!
 //! A [`Link`] is the way there: [`Servers`](servers) opens connections to a server, to whichever server is primary, or to a
 //! cluster; a [`lane`] keeps one open on each runtime. The [`Breaker`] says whether it is worth asking. [`RedisTier`] keeps replies
-//! there for all nodes.
+//! there for all nodes, [`RedisLog`] the invalidation log, [`RedisOutbox`] what CDNs have yet to be told.
 
 mod backoff;
 mod breaker;
 mod error;
+mod forms;
 mod lane;
 mod link;
 mod log;
 mod observer;
+mod outbox;
 mod script;
 mod sentinel;
 mod servers;
 mod settings;
+mod spare;
 mod tier;
+mod wire;
 
 pub use breaker::{Breaker, BreakerState, Pass, Verdict};
 pub use error::LinkError;
 pub use link::{Dedicated, Link};
 pub use log::{RedisLog, RedisLogSettings};
 pub use observer::{Op, RedisObserver};
+pub use outbox::{OutboxEvent, OutboxObserver, RedisOutbox, RedisOutboxSettings};
 pub use script::Script;
 pub use servers::UnusableSettings;
 pub use settings::{RedisServers, RedisSettings, ServerAddress, WriteMode};

@@ -38,6 +38,9 @@ ops! {
     Table "table" "A part of the log's table is read.";
     Beat "beat" "A heartbeat.";
     Intend "intend" "An intent is recorded or withdrawn.";
+    Lead "lead" "The lead for a CDN is taken, kept or given up.";
+    Jobs "jobs" "The queue of a CDN is read or changed.";
+    Await "await" "Something new in the queue of a CDN is waited for.";
 }
 
 /// Told of every command.

@@ -8,7 +8,7 @@ mod servers;
 
 use crate::support::RedisServer;
 use larder::fleet::{Append, Appended, Head, LogStore, Record, RecordId};
-use larder::invalidation::{Epoch, Kind, MatcherHash, Mode, Position, Purge};
+use larder::invalidation::{Epoch, Kind, MatcherHash, Mode, Names, Position, Purge};
 use larder::redis::{
     Link, RedisLog, RedisLogSettings, RedisServers, RedisSettings, ServerAddress, WriteMode,
 };
@@ -17,18 +17,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Long for one answer, even on a machine that is busy with everything else.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-fn settings() -> RedisLogSettings {
-    RedisLogSettings { namespace: "shop".to_owned(), timeout: PATIENCE, patience: PATIENCE, min_replicas: 0 }
+pub(crate) fn settings() -> RedisLogSettings {
+    RedisLogSettings {
+        namespace: "shop".to_owned(),
+        timeout: PATIENCE,
+        patience: PATIENCE,
+        min_replicas: 0,
+        cdns: Vec::new(),
+    }
 }
 
-fn server_at(address: &str) -> ServerAddress {
+pub(crate) fn server_at(address: &str) -> ServerAddress {
     let (host, port) = address.split_once(':').unwrap();
     ServerAddress { host: host.to_owned(), port: port.parse().unwrap() }
 }
 
 fn log_in(servers: RedisServers, user: Option<(&str, &str)>, settings: RedisLogSettings) -> Arc<RedisLog> {
+    Arc::new(RedisLog::new(link_in(servers, user), settings))
+}
+
+pub(crate) fn link_in(servers: RedisServers, user: Option<(&str, &str)>) -> Arc<Link> {
     let redis = RedisSettings {
         servers,
         tls: false,
@@ -43,7 +53,7 @@ fn log_in(servers: RedisServers, user: Option<(&str, &str)>, settings: RedisLogS
         compress: true,
         max_object: 1 << 20,
     };
-    Arc::new(RedisLog::new(Link::new(&redis, Arc::new(())).unwrap(), settings))
+    Link::new(&redis, Arc::new(())).unwrap()
 }
 
 fn log_with(url: &str, settings: RedisLogSettings) -> Arc<RedisLog> {
@@ -55,7 +65,7 @@ fn log_with(url: &str, settings: RedisLogSettings) -> Arc<RedisLog> {
     log_in(RedisServers::Single(server_at(address)), user, settings)
 }
 
-fn log_at(url: &str) -> Arc<RedisLog> {
+pub(crate) fn log_at(url: &str) -> Arc<RedisLog> {
     log_with(url, settings())
 }
 
@@ -74,15 +84,16 @@ fn purge(number: u64, mode: Mode) -> Purge {
     Purge { kind: Kind::Tag, mode, hash: MatcherHash::from_u64(hash) }
 }
 
-fn hard(number: u64) -> Purge {
+pub(crate) fn hard(number: u64) -> Purge {
     purge(number, Mode::Hard)
 }
 
 /// A record of one purge, appended by who has applied everything up to `after`.
-fn record(number: u64, after: Position) -> Append {
+pub(crate) fn record(number: u64, after: Position) -> Append {
     Append {
         id: RecordId(u128::from(number)),
         purges: Arc::from([hard(number)]),
+        names: Names::NONE,
         after,
         seen: after,
         urgent: false,
@@ -90,7 +101,7 @@ fn record(number: u64, after: Position) -> Append {
     }
 }
 
-async fn append(log: &RedisLog, epoch: Epoch, append: &Append) -> (Position, Vec<Record>) {
+pub(crate) async fn append(log: &RedisLog, epoch: Epoch, append: &Append) -> (Position, Vec<Record>) {
     match log.append(epoch, append).await.unwrap() {
         Appended::At { position, between } => (position, between),
         Appended::Swept => panic!("swept"),
@@ -106,7 +117,7 @@ async fn append_all(log: &RedisLog, epoch: Epoch, numbers: std::ops::Range<u64>)
     last
 }
 
-async fn read(log: &RedisLog, epoch: Epoch, after: Position) -> Vec<Record> {
+pub(crate) async fn read(log: &RedisLog, epoch: Epoch, after: Position) -> Vec<Record> {
     log.read(epoch, after, Duration::ZERO).await.unwrap()
 }
 

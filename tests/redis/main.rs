@@ -11,4 +11,5 @@ mod support;
 mod harness;
 mod link;
 mod log;
+mod outbox;
 mod tier;

@@ -1,6 +1,6 @@
 -- ARGV: epoch, first ID that the caller has not applied, `seen`, ID of the record, urgent, purges, offsets in the hard and
 -- in the soft table (4 bytes each), '1' where everything is purged hard and soft, records in the stream, records in the
--- answer, then pairs: what is to become of an intent, its ID.
+-- answer, names or '', names of records that are kept, then pairs: what is to become of an intent, its ID.
 local head, refusal = guard(ARGV[1])
 if not head then
   return refusal
@@ -8,9 +8,9 @@ end
 
 -- An intent that is not there was not swept a first time by anybody that is known: it may have been lost with a server, and
 -- to purge once more does no harm. But whoever sweeps for the last time takes it away.
-for i = 13, #ARGV, 2 do
+for i = 15, #ARGV, 2 do
   local kind, id = ARGV[i], ARGV[i + 1]
-  local intent = intent_of(redis.call('HGET', INTENTS, id))
+  local intent = intent_of(id)
   if kind == 'last' and not intent then
     return { 'swept' }
   end
@@ -25,9 +25,11 @@ if at[1] >= MILLISECONDS then
 end
 
 local between = redis.call('XRANGE', STREAM, ARGV[2], '+', 'COUNT', ARGV[12])
+-- Only a node that tells CDNs has to know how to tell them again.
+local named = #QUEUES > 0 and (ask('XRANGE', NAMES, ARGV[2], '+', 'COUNT', ARGV[12]) or {}) or {}
 
 -- The tables come before the record and the intents after it: should a command be refused on the way, the tables say too
--- much and an intent is swept for nothing, but no record is missing from them. Nothing in a table is later than the last
+-- much and an intent is swept for nothing, but no record is missing from them. So are CDNs told too much. Nothing in a table is later than the last
 -- position, so to raise a slot is to set it. All of a table is taken at once, as its first few slots would take most of it
 -- in any case.
 local value = bytes(at)
@@ -53,6 +55,22 @@ for i = 1, #ARGV[6], 10 do
   end
 end
 
+if #ARGV[13] > 0 then
+  for _, queue in ipairs(QUEUES) do
+    put(queue, at, ARGV[13])
+  end
+  -- In a stream of their own: versions that know of no names read no record with a field they do not know. What stands there
+  -- in the way is left over from another log.
+  local function note()
+    return redis.pcall('XADD', NAMES, 'MAXLEN', '~', ARGV[14], text(at), 'id', ARGV[4], 'names', ARGV[13])
+  end
+  local noted = note()
+  if type(noted) == 'table' and noted.err then
+    redis.call('DEL', NAMES)
+    note()
+  end
+end
+
 local added = redis.pcall(
   'XADD', STREAM, 'MAXLEN', '~', ARGV[11], text(at),
   'previous', text(head.tip), 'id', ARGV[4], 'urgent', ARGV[5], 'purges', ARGV[6], 'epoch', ARGV[1]
@@ -70,13 +88,13 @@ for mode, name in ipairs({ 'hard', 'soft' }) do
   end
 end
 
-for i = 13, #ARGV, 2 do
+for i = 15, #ARGV, 2 do
   local kind, id = ARGV[i], ARGV[i + 1]
-  local intent = intent_of(redis.call('HGET', INTENTS, id))
+  local intent = intent_of(id)
   if intent and kind == 'sweep' then
     redis.call('ZREM', OWNED, intent.node .. id)
   elseif intent then
     drop_intent(id)
   end
 end
-return { 'at', text(at), text(head.tip), between }
+return { 'at', text(at), text(head.tip), between, named }

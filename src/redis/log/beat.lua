@@ -24,10 +24,11 @@ end
 
 local due, listed = {}, {}
 local function list(id, last)
-  local intent = intent_of(redis.call('HGET', INTENTS, id))
+  local intent = intent_of(id)
   if intent and not listed[id] then
     listed[id], room = true, room - 1
-    due[#due + 1], due[#due + 2], due[#due + 3] = id, last, intent.purges
+    due[#due + 1], due[#due + 2] = id, last
+    due[#due + 1], due[#due + 2] = intent.purges, intent.names
   end
 end
 

@@ -1,8 +1,8 @@
 //! Calling a script: over the shared connection, or over one of its own.
 
 use super::RedisLog;
-use super::script::Forms;
 use crate::fleet::StoreError;
+use crate::redis::forms::Forms;
 use crate::redis::{Dedicated, LinkError, Op};
 use redis::Value;
 use std::time::Duration;
@@ -21,16 +21,8 @@ impl RedisLog {
         arguments: &[Vec<u8>],
         within: Duration,
     ) -> Result<Value, StoreError> {
-        let deadline = Instant::now() + within;
-        let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-        let keys = self.keys.all();
-        let mut form = self.scripts.form(forms);
-        loop {
-            match self.link.script(op, left(deadline), form, &keys, &arguments).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => form = self.scripts.other(forms, form, &error).ok_or_else(|| failed(&error))?,
-            }
-        }
+        let reply = self.dialect.call(&self.link, op, forms, &self.keys.all(), arguments, within).await;
+        reply.map_err(|error| failed(&error))
     }
 
     /// Appends over a connection of its own, which `WAIT` then holds up until enough replicas have what was written.
@@ -72,7 +64,7 @@ impl RedisLog {
     ) -> Result<Value, StoreError> {
         let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
         let keys = self.keys.all();
-        let mut form = self.scripts.form(forms);
+        let mut form = self.dialect.form(forms);
         loop {
             let mut answer = connection.command(op, left(deadline), &form.by_hash(&keys, &arguments)).await;
             if answer.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT")) {
@@ -80,7 +72,7 @@ impl RedisLog {
             }
             match answer {
                 Ok(reply) => return Ok(reply),
-                Err(error) => form = self.scripts.other(forms, form, &error).ok_or_else(|| failed(&error))?,
+                Err(error) => form = self.dialect.other(forms, form, &error).ok_or_else(|| failed(&error))?,
             }
         }
     }

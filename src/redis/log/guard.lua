@@ -1,61 +1,21 @@
--- What every script begins with: the keys, positions, and the guard without which nothing is read or changed.
---
--- Positions are written "milliseconds-sequence", which is also the ID of a record in the stream, and held as two numbers:
--- as one, they would not fit into the 53 bits that a number of Lua has. They are never compared as strings, which goes by
--- the locale of the server.
+-- What every script of the log begins with: the keys, and the guard without which nothing is read or changed.
 
 local HEAD, STREAM, TABLES = KEYS[1], KEYS[2], { KEYS[3], KEYS[4] }
-local INTENTS, DUE, OWNED, NODES = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local INTENTS, DUE, OWNED, NODES, NAMES = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local QUEUES = { unpack(KEYS, 10) }
 
 local LAYOUT = '1'
-local START = '0-0'
-local SEQUENCES = 1048576 -- 2^20 positions in a millisecond
-local MILLISECONDS = 17592186044416 -- 2^44
 local TABLE_HEADER = 16
 local TABLE_BYTES = TABLE_HEADER + 8 * 1048576
 -- The member or field by which intents, due, owned and nodes show which log they belong to, so that the loss of one is
 -- noticed even where it held nothing else.
 local BIRTH = 'birth'
-
-local function position(text)
-  local ms, sequence = string.match(text or '', '^(%d+)-(%d+)$')
-  return ms and { tonumber(ms), tonumber(sequence) }
-end
-
-local function text(at)
-  return string.format('%.0f-%.0f', at[1], at[2])
-end
-
-local function later(a, b)
-  return a[1] > b[1] or (a[1] == b[1] and a[2] > b[2])
-end
-
-local function following(at)
-  if at[2] + 1 < SEQUENCES then
-    return { at[1], at[2] + 1 }
-  end
-  return { at[1] + 1, 0 }
-end
+-- Behind the ID of an intent, the field with its names. Versions that know of none leave such fields alone.
+local NAMED = 'n'
 
 -- Eight bytes, big-endian.
 local function bytes(at)
   return struct.pack('>I4I4', math.floor(at[1] / 4096), at[1] % 4096 * SEQUENCES + at[2])
-end
-
-local function now()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-
--- By the clock, and beyond all that are known.
-local function next_after(...)
-  local at = { now(), 0 }
-  for _, known in ipairs({ ... }) do
-    if not later(at, known) then
-      at = following(known)
-    end
-  end
-  return at
 end
 
 -- What a command says; false also where the key holds something of another type, which is as good as nothing.
@@ -149,7 +109,7 @@ local function guard(epoch)
 end
 
 -- An intent is kept as its deadline (14 digits), then 'n' and its node or '-', then what it purges.
-local function intent_of(value)
+local function intent_from(value, names)
   if not value or #value < 15 then
     return nil
   end
@@ -157,15 +117,23 @@ local function intent_of(value)
   if not deadline then
     return nil
   end
+  names = names or ''
   if string.sub(value, 15, 15) == 'n' then
-    return { deadline = deadline, node = string.sub(value, 16, 31), purges = string.sub(value, 32) }
+    return { deadline = deadline, node = string.sub(value, 16, 31), purges = string.sub(value, 32), names = names }
   end
-  return { deadline = deadline, node = '', purges = string.sub(value, 16) }
+  return { deadline = deadline, node = '', purges = string.sub(value, 16), names = names }
+end
+
+local function intent_of(id)
+  return intent_from(unpack(redis.call('HMGET', INTENTS, id, id .. NAMED)))
 end
 
 local function keep_intent(id, intent)
   local flag = intent.node == '' and '-' or 'n'
   redis.call('HSET', INTENTS, id, string.format('%014.0f', intent.deadline) .. flag .. intent.node .. intent.purges)
+  if intent.names ~= '' then
+    redis.call('HSET', INTENTS, id .. NAMED, intent.names)
+  end
   redis.call('ZADD', DUE, intent.deadline, id)
   if intent.node ~= '' then
     redis.call('ZADD', OWNED, 0, intent.node .. id)
@@ -173,8 +141,8 @@ local function keep_intent(id, intent)
 end
 
 local function drop_intent(id)
-  local intent = intent_of(redis.call('HGET', INTENTS, id))
-  redis.call('HDEL', INTENTS, id)
+  local intent = intent_of(id)
+  redis.call('HDEL', INTENTS, id, id .. NAMED)
   redis.call('ZREM', DUE, id)
   if intent and intent.node ~= '' then
     redis.call('ZREM', OWNED, intent.node .. id)

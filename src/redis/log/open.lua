@@ -75,7 +75,13 @@ local function surviving_intents()
   local values = ask('HGETALL', INTENTS) or {}
   for i = 1, #values, 2 do
     if #values[i] == 16 then
-      kept[values[i]] = intent_of(values[i + 1])
+      kept[values[i]] = intent_from(values[i + 1])
+    end
+  end
+  for i = 1, #values, 2 do
+    local id = string.sub(values[i], 1, 16)
+    if values[i] == id .. NAMED and kept[id] then
+      kept[id].names = values[i + 1]
     end
   end
   local due = ask('ZRANGE', DUE, 0, -1, 'WITHSCORES') or {}
@@ -85,7 +91,7 @@ local function surviving_intents()
     end
   end
   if lost then
-    kept[ARGV[1]] = { deadline = lost, node = '', purges = ARGV[4] }
+    kept[ARGV[1]] = { deadline = lost, node = '', purges = ARGV[4], names = #QUEUES > 0 and EVERYTHING or '' }
   end
   return kept
 end
@@ -95,7 +101,7 @@ end
 local function be_born()
   local birth = ARGV[1]
   local intents = surviving_intents()
-  redis.call('DEL', HEAD, STREAM, TABLES[1], TABLES[2], INTENTS, DUE, OWNED)
+  redis.call('DEL', HEAD, STREAM, TABLES[1], TABLES[2], INTENTS, DUE, OWNED, NAMES)
   redis.call(
     'HSET', HEAD, 'layout', LAYOUT, 'birth', birth, 'term', 1, 'replid', replid, 'ends', '',
     'last', text(next_after(seen)), 'tip', START, 'all_hard', START, 'all_soft', START
@@ -110,6 +116,7 @@ local function be_born()
 end
 
 local event = 'kept'
+local before = head ~= nil
 if not sound() then
   event = 'born'
   be_born()
@@ -124,6 +131,31 @@ elseif (replid ~= 'unknown' and replid ~= head.replid) or unheard_of() then
     be_born()
   end
 end
+
+-- Queues outlive the log. The head says which there are: `kept`, or `new` as long as nobody has come who knew of a log before
+-- this one. What waited in a queue that is lost nobody can tell, so its CDN is told to forget everything: once, by whoever
+-- finds the loss first. No other script makes a queue of which nothing was lost.
+head = load()
+if not is_queue(NAMES) then
+  redis.call('DEL', NAMES)
+end
+local stranger = ARGV[6] ~= '' and ARGV[6] ~= head.birth
+local lost = 0
+for _, queue in ipairs(QUEUES) do
+  local known, there = redis.call('HGET', HEAD, queue), is_queue(queue)
+  local gone = not there and (known or stranger or (event == 'born' and before))
+  if gone or (known == 'new' and stranger) then
+    everything(queue, head.last, 'lost')
+    redis.call('HSET', HEAD, queue, 'kept')
+    lost = lost + 1
+  elseif not there then
+    make_queue(queue)
+    redis.call('HSET', HEAD, queue, 'new')
+  elseif not known then
+    redis.call('HSET', HEAD, queue, 'kept')
+  end
+end
+
 local reply = redis.call(
   'HMGET', HEAD, 'birth', 'term', 'last', 'ends', 'path_hard', 'prefix_hard', 'tag_hard', 'route_hard', 'all_hard',
   'path_soft', 'prefix_soft', 'tag_soft', 'route_soft', 'all_soft'
@@ -133,4 +165,4 @@ local memory = redis.pcall('INFO', 'memory')
 local evicts = type(memory) == 'string'
   and string.find(memory, 'maxmemory_policy:allkeys', 1, true)
   and not string.find(memory, '\nmaxmemory:0\r', 1, true)
-return { 'ok', event, replid == 'unknown' and '0' or '1', evicts and '1' or '0', unpack(reply) }
+return { 'ok', event, replid == 'unknown' and '0' or '1', evicts and '1' or '0', lost, unpack(reply) }

@@ -3,7 +3,7 @@
 use super::RedisLog;
 use super::calls::failed;
 use super::wire::{self, Malformed};
-use crate::fleet::{MAX_READ, StoreError};
+use crate::fleet::{MAX_READ, Record, StoreError};
 use crate::invalidation::{Epoch, Position};
 use crate::redis::{Dedicated, Op};
 use redis::{Cmd, Value};
@@ -25,6 +25,17 @@ impl RedisLog {
         let followed = self.guarded_read(&mut connection, epoch, after, block).await?;
         self.tail.put(connection);
         Ok(followed)
+    }
+
+    /// Gives records their names. They are asked for after the records, as a read that blocks on two streams ends with what the
+    /// first of them brings.
+    pub(super) async fn name(&self, records: &mut [Record]) -> Result<(), StoreError> {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(()) };
+        let mut range = redis::cmd("XRANGE");
+        range.arg(self.keys.names()).arg(wire::id_of(first.position)).arg(wire::id_of(last.position));
+        let names = self.link.command(Op::Read, self.settings.patience, &range).await;
+        wire::name(records, &names.map_err(|error| failed(&error))?);
+        Ok(())
     }
 
     /// Runs the guard once, so that its hash is known to the server, and whether it takes flags is known here.
@@ -50,7 +61,7 @@ impl RedisLog {
     ) -> Result<(Position, Value), StoreError> {
         let patience = self.settings.patience;
         let guard =
-            self.scripts.form(&self.scripts.follow).by_hash(&self.keys.all(), &[&wire::epoch_bytes(epoch)]);
+            self.dialect.form(&self.scripts.follow).by_hash(&self.keys.all(), &[&wire::epoch_bytes(epoch)]);
         let read = self.read_command(after, block);
         let mut second = connection.clone();
         tokio::try_join!(

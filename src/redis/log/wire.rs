@@ -1,51 +1,18 @@
-//! How positions, purges and records are written in Redis, and read back as the untrusted bytes they are.
+//! How purges, records and the head are written in Redis, and read back as the untrusted bytes they are.
+
+pub(super) use crate::redis::wire::{Malformed, bytes, id_after, id_of, position};
 
 use crate::fleet::{Beat, Due, Head, Marks, NodeId, Peer, Record, RecordId, StoreError, TABLE_SLOTS};
-use crate::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Position, Purge, Term, table_slots};
+use crate::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Names, Position, Purge, Term, table_slots};
+use crate::redis::wire::{array, position_of};
 use redis::Value;
+use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Bits of the sequence in a position.
-const SEQUENCE_BITS: u32 = 20;
-
-/// Something that no script of this version writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what the log holds is not in the form that it is written in")]
-pub(super) struct Malformed;
 
 impl From<Malformed> for StoreError {
     fn from(malformed: Malformed) -> Self {
         Self::Unavailable(malformed.to_string())
     }
-}
-
-/// `milliseconds-sequence`, which is also the ID of its record in the stream.
-pub(super) fn id_of(position: Position) -> String {
-    let position = position.as_u64();
-    format!("{}-{}", position >> SEQUENCE_BITS, position & ((1 << SEQUENCE_BITS) - 1))
-}
-
-/// The first ID that is later: Redis before 6.2 has no ranges without their ends. The sequence may be one that no position
-/// has, but IDs have room for it.
-pub(super) fn id_after(position: Position) -> String {
-    let position = position.as_u64();
-    format!("{}-{}", position >> SEQUENCE_BITS, (position & ((1 << SEQUENCE_BITS) - 1)) + 1)
-}
-
-/// Reads [`id_of`].
-pub(super) fn position(value: &Value) -> Result<Position, Malformed> {
-    position_of(bytes(value)?)
-}
-
-fn position_of(text: &[u8]) -> Result<Position, Malformed> {
-    let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
-    let (millis, sequence) = text.split_once('-').ok_or(Malformed)?;
-    let millis: u64 = millis.parse().map_err(|_| Malformed)?;
-    let sequence: u64 = sequence.parse().map_err(|_| Malformed)?;
-    if millis >> (u64::BITS - SEQUENCE_BITS) != 0 || sequence >> SEQUENCE_BITS != 0 {
-        return Err(Malformed);
-    }
-    Ok(Position::from_u64(millis << SEQUENCE_BITS | sequence))
 }
 
 /// Birth and term, 20 bytes.
@@ -156,6 +123,26 @@ pub(super) fn read_reply(reply: &Value, reader: Epoch) -> Result<Vec<Record>, Ba
     records(entries, reader)
 }
 
+/// Gives records their names, from entries of the stream of names. There is one for each that has any, and as they stand
+/// under the positions of their records, as many of them reach as far. What is no name of a record is passed over: it is the
+/// record that purges.
+pub(super) fn name(records: &mut [Record], entries: &Value) {
+    let entries = array(entries).unwrap_or_default();
+    let mut names: HashMap<_, _> = entries.iter().filter_map(names_of).collect();
+    for record in records {
+        if let Some(names) = names.remove(&(record.position, record.id)) {
+            record.names = names;
+        }
+    }
+}
+
+fn names_of(entry: &Value) -> Option<((Position, RecordId), Names)> {
+    let [id, fields] = array(entry).ok()? else { return None };
+    let fields = array(fields).ok()?.iter().map(bytes).collect::<Result<Vec<_>, _>>().ok()?;
+    let [b"id", record, b"names", names] = fields.as_slice() else { return None };
+    Some(((position(id).ok()?, RecordId(number(record).ok()?)), Names::from_bytes(names)))
+}
+
 /// Entries of the stream. Those of earlier terms belong to it: the present term inherited them.
 pub(super) fn records(entries: &Value, reader: Epoch) -> Result<Vec<Record>, BadRecord> {
     array(entries)?.iter().map(|entry| record(entry, reader)).collect()
@@ -178,6 +165,7 @@ fn record(entry: &Value, reader: Epoch) -> Result<Record, BadRecord> {
         previous: position_of(previous)?,
         id: RecordId(number(name)?),
         purges: purges(blob)?,
+        names: Names::NONE,
         urgent: match *urgent {
             b"0" => false,
             b"1" => true,
@@ -220,25 +208,24 @@ fn marks_of(fields: &[Value]) -> Result<Marks, Malformed> {
     marks.collect::<Result<Vec<_>, _>>()?.try_into().map_err(|_| Malformed)
 }
 
-/// Last, nodes with what they have applied, intents with whether it is the last time and what they purge.
+/// Last, nodes with what they have applied, intents with whether it is the last time, what they purge and its names.
 pub(super) fn beat(fields: &[Value]) -> Result<Beat, Malformed> {
     let [last, peers, due] = fields else { return Err(Malformed) };
     let (peers, odd) = array(peers)?.as_chunks::<2>();
-    let (due, rest) = array(due)?.as_chunks::<3>();
+    let (due, rest) = array(due)?.as_chunks::<4>();
     if !odd.is_empty() || !rest.is_empty() {
         return Err(Malformed);
     }
     let peer = |[node, applied]: &[Value; 2]| {
         Ok(Peer { node: NodeId(number(bytes(node)?)?), applied: position(applied)? })
     };
-    // What an intent purges is not known if its bytes are not: then it is everything.
-    let intent = |[id, last, blob]: &[Value; 3]| {
-        let everything = |_| Arc::from([Purge::everything()]);
-        Ok(Due {
-            id: IntentId(number(bytes(id)?)?),
-            purges: purges(bytes(blob)?).unwrap_or_else(everything),
-            last: bytes(last)? == b"1",
-        })
+    let intent = |[id, last, blob, names]: &[Value; 4]| {
+        // What an intent purges is not known if its bytes are not: then it is everything, for CDNs too.
+        let (purges, names) = match purges(bytes(blob)?) {
+            Ok(purges) => (purges, Names::from_bytes(bytes(names)?)),
+            Err(_) => (Arc::from([Purge::everything()]), Names::everything()),
+        };
+        Ok(Due { id: IntentId(number(bytes(id)?)?), purges, names, last: bytes(last)? == b"1" })
     };
     Ok(Beat {
         last: position(last)?,
@@ -276,21 +263,6 @@ pub(super) fn answer<'a>(reply: &'a Value, expected: &str) -> Result<&'a [Value]
 
 fn unavailable(why: &str) -> StoreError {
     StoreError::Unavailable(why.to_owned())
-}
-
-fn array(value: &Value) -> Result<&[Value], Malformed> {
-    match value {
-        Value::Array(values) => Ok(values),
-        _ => Err(Malformed),
-    }
-}
-
-pub(super) fn bytes(value: &Value) -> Result<&[u8], Malformed> {
-    match value {
-        Value::BulkString(bytes) => Ok(bytes),
-        Value::SimpleString(text) => Ok(text.as_bytes()),
-        _ => Err(Malformed),
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::{fresh, hard, log_at, record};
 use larder::fleet::{
     Append, Appended, Due, Intent, LogStore, MAX_DUE, NODE_TIMEOUT, NodeId, Settle, StoreError,
 };
-use larder::invalidation::{IntentId, Position};
+use larder::invalidation::{IntentId, Names, Position};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const GONE: NodeId = NodeId(5);
 const LONG: Duration = Duration::from_secs(600);
 
 fn intent(id: u128, node: Option<NodeId>, within: Duration) -> Intent {
-    Intent { id: IntentId(id), node, purges: Arc::from([hard(id as u64)]), within }
+    Intent { id: IntentId(id), node, purges: Arc::from([hard(id as u64)]), names: Names::NONE, within }
 }
 
 fn settling(settles: Vec<Settle>) -> Append {
@@ -21,7 +21,7 @@ fn settling(settles: Vec<Settle>) -> Append {
 }
 
 fn due(id: u128, last: bool) -> Due {
-    Due { id: IntentId(id), purges: Arc::from([hard(id as u64)]), last }
+    Due { id: IntentId(id), purges: Arc::from([hard(id as u64)]), names: Names::NONE, last }
 }
 
 #[tokio::test]

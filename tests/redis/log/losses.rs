@@ -3,7 +3,7 @@
 use super::{append_all, fresh, hard, ids, log_at, read, record};
 use crate::support::{Data, RedisServer};
 use larder::fleet::{Append, Intent, LogStore, NodeId, StoreError};
-use larder::invalidation::{Epoch, IntentId, Mode, Position, Purge, Term};
+use larder::invalidation::{Epoch, IntentId, Mode, Names, Position, Purge, Term};
 use larder::redis::RedisLog;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ fn intent(id: u128) -> Intent {
         id: IntentId(id),
         node: Some(NodeId(1)),
         purges: Arc::from([hard(id as u64)]),
+        names: Names::NONE,
         within: Duration::from_secs(60),
     }
 }

@@ -3,13 +3,19 @@
 use super::{append, append_all, fresh, hard, log_at, log_with, read, record, settings};
 use crate::support::RedisServer;
 use larder::fleet::{Append, Intent, LogStore, NodeId, StoreError};
-use larder::invalidation::{IntentId, Position};
+use larder::invalidation::{IntentId, Names, Position};
 use larder::redis::RedisLogSettings;
 use std::sync::Arc;
 use std::time::Duration;
 
 fn intent() -> Intent {
-    Intent { id: IntentId(1), node: None, purges: Arc::from([hard(1)]), within: Duration::from_secs(60) }
+    Intent {
+        id: IntentId(1),
+        node: None,
+        purges: Arc::from([hard(1)]),
+        names: Names::NONE,
+        within: Duration::from_secs(60),
+    }
 }
 
 /// Fills a server until it refuses to take more.
@@ -44,8 +50,12 @@ async fn scripts_without_flags_take_purges_on_a_full_server_too() {
     let head = log_at(&server.url()).open(Position::START, None).await.unwrap();
     let epoch = [&head.birth.0.to_be_bytes()[..], &head.term.0.to_be_bytes()[..]].concat();
     fill(&server).await;
-    let parts = ["head", "stream", "table:hard", "table:soft", "intents", "due", "owned", "nodes"];
-    let guard = include_str!("../../../src/redis/log/guard.lua");
+    let parts = ["head", "stream", "table:hard", "table:soft", "intents", "due", "owned", "nodes", "names"];
+    let guard = concat!(
+        include_str!("../../../src/redis/positions.lua"),
+        include_str!("../../../src/redis/outbox/queue.lua"),
+        include_str!("../../../src/redis/log/guard.lua")
+    );
     let append = include_str!("../../../src/redis/log/append.lua");
     let mut results = Vec::new();
     for already in ["redis.pcall('HDEL', KEYS[5], '')", ""] {
@@ -61,11 +71,11 @@ async fn scripts_without_flags_take_purges_on_a_full_server_too() {
             .arg(&[7_u8; 16][..])
             .arg(0)
             .arg(&hard(1).to_bytes()[..]);
-        command.arg(&[0_u8, 0, 0, 16][..]).arg("").arg(0).arg(0).arg(10).arg(10);
+        command.arg(&[0_u8, 0, 0, 16][..]).arg("").arg(0).arg(0).arg(10).arg(10).arg("").arg(10);
         let reply = command.query_async::<redis::Value>(&mut server.connect().await).await;
         results.push(reply.map_err(|error| error.to_string()));
     }
-    assert!(matches!(&results[0], Ok(redis::Value::Array(reply)) if reply.len() == 4), "{results:?}");
+    assert!(matches!(&results[0], Ok(redis::Value::Array(reply)) if reply.len() == 5), "{results:?}");
     assert!(
         results[1].as_ref().is_err_and(|error| error.contains("OOM")),
         "nothing else but this: {results:?}"

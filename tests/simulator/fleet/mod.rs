@@ -229,6 +229,7 @@ impl Fleet {
                 blind_limit: BLIND_LIMIT,
                 timeout: Duration::from_millis(50),
                 write_bound: WRITE_BOUND,
+                names: true,
             },
             Arc::new(self.tally.clone()),
             id,

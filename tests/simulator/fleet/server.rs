@@ -7,7 +7,7 @@ use larder::fleet::{
     Append, Appended, Beat, Due, Head, Intent, LogStore, MAX_READ, NODE_TIMEOUT, NodeId, Peer, Record,
     Settle, StoreError,
 };
-use larder::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Position, Purge, Term, table_slots};
+use larder::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Names, Position, Purge, Term, table_slots};
 use larder::time::{Clock, SystemClock, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -36,6 +36,7 @@ struct Data {
 struct Kept {
     node: Option<NodeId>,
     purges: Arc<[Purge]>,
+    names: Names,
     deadline: Timestamp,
     swept: bool,
 }
@@ -247,6 +248,7 @@ impl LogStore for Server {
                     previous: head.last,
                     id: append.id,
                     purges: Arc::clone(&append.purges),
+                    names: append.names.clone(),
                     urgent: append.urgent,
                 };
                 head.last = position;
@@ -310,8 +312,10 @@ impl LogStore for Server {
                 |kept: &Kept| kept.node.is_some_and(|node| !inner.nodes.contains_key(&node)) && !kept.swept;
             let over = |kept: &Kept| kept.deadline <= now;
             let due = inner.primary.intents.iter().filter(|(_, kept)| over(kept) || gone(kept));
-            let due =
-                due.map(|(id, kept)| Due { id: *id, purges: Arc::clone(&kept.purges), last: over(kept) });
+            let due = due.map(|(id, kept)| {
+                let (purges, names) = (Arc::clone(&kept.purges), kept.names.clone());
+                Due { id: *id, purges, names, last: over(kept) }
+            });
             Ok(Beat { last, peers, due: due.collect() })
         })
         .await
@@ -328,8 +332,8 @@ impl LogStore for Server {
     async fn intend(&self, epoch: Epoch, intent: &Intent) -> Result<(), StoreError> {
         self.call(|inner, now| {
             inner.guard(epoch)?;
-            let Intent { id, node, purges, within } = intent.clone();
-            let kept = Kept { node, purges, deadline: now.plus(within), swept: false };
+            let Intent { id, node, purges, names, within } = intent.clone();
+            let kept = Kept { node, purges, names, deadline: now.plus(within), swept: false };
             inner.primary.intents.insert(id, kept);
             // An intent is worth its name once a replica has it: here, always.
             inner.replica.intents = inner.primary.intents.clone();

@@ -49,6 +49,7 @@ fn records_are_read_in_either_protocol() {
         previous: Position::from_u64(6 << 20),
         id: RecordId(3),
         purges: Arc::from([Purge::everything()]),
+        names: Names::NONE,
         urgent: true,
     };
     let entries = Value::Array(vec![entry("", &Value::Nil)]);
@@ -63,6 +64,30 @@ fn records_are_read_in_either_protocol() {
     for odd in [Value::Okay, Value::Array(Vec::new()), Value::Map(Vec::new()), text("stream")] {
         assert_eq!(read_reply(&odd, epoch_of(9, 2)), Err(BadRecord::Malformed), "{odd:?}");
     }
+}
+
+/// What stands in the stream of names.
+fn named(id: &str, record: u128, names: &str) -> Value {
+    let fields = vec![text("id"), blob(&record.to_be_bytes()), text("names"), text(names)];
+    Value::Array(vec![text(id), Value::Array(fields)])
+}
+
+#[test]
+fn records_get_their_own_names() {
+    #[track_caller]
+    fn check(names: Vec<Value>, expected: &str) {
+        let entries = Value::Array(vec![entry("", &Value::Nil)]);
+        let mut read = records(&entries, epoch_of(9, 2)).expect("a record");
+        name(&mut read, &Value::Array(names));
+        assert_eq!(read[0].names, Names::from_bytes(expected.as_bytes()));
+    }
+    check(vec![], "");
+    check(vec![named("6-0", 2, "x"), named("7-0", 3, "y"), named("8-0", 4, "z")], "y");
+    check(vec![named("7-0", 4, "of a record of another log")], "");
+    check(vec![named("7-1", 3, "at another place")], "");
+    check(vec![text("nonsense"), named("7", 3, "x"), named("7-0", 3, "y")], "y");
+    check(vec![Value::Array(vec![text("7-0"), Value::Array(vec![text("id")])])], "");
+    name(&mut [], &Value::Nil);
 }
 
 #[test]
@@ -118,9 +143,10 @@ fn heads_are_checked() {
 
 #[test]
 fn an_intent_that_cannot_be_read_purges_everything() {
-    let due = Value::Array(vec![blob(&7_u128.to_be_bytes()), text("1"), text("nonsense")]);
+    let due = Value::Array(vec![blob(&7_u128.to_be_bytes()), text("1"), text("nonsense"), text("")]);
     let beat = beat(&[text("5-0"), Value::Array(Vec::new()), due]).expect("a beat");
     assert_eq!((&beat.due[0].purges[..], beat.due[0].last), (&[Purge::everything()][..], true));
+    assert_eq!(beat.due[0].names, Names::everything());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A connection that waits to be used again.
 
-use crate::redis::Dedicated;
+use super::Dedicated;
 use std::sync::{Mutex, PoisonError};
 
 /// Takes back at most one connection between two calls, so no more of them are open than calls are under way, and one.

@@ -1,0 +1,110 @@
+//! What is purged together.
+
+use super::{MAX_NAMES, MAX_PURGES};
+use crate::invalidation::{Invalidation, Names, Purge};
+use std::slice;
+use std::sync::Arc;
+
+/// Purges as ledgers know them, and the same by name where CDNs have to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub(super) purges: Arc<[Purge]>,
+    /// None where no CDN is configured, and where whoever purged knew of none.
+    pub(super) names: Names,
+}
+
+impl Batch {
+    /// No purge at all.
+    pub(super) fn nothing() -> Self {
+        Self { purges: Arc::from([]), names: Names::NONE }
+    }
+
+    /// A purge of everything.
+    pub(super) fn everything(named: bool) -> Self {
+        let names = if named { Names::everything() } else { Names::NONE };
+        Self { purges: Arc::from([Purge::everything()]), names }
+    }
+
+    pub(super) fn of(batch: &[Invalidation], named: bool) -> Self {
+        let names = if named { Names::of(batch) } else { Names::NONE };
+        Self { purges: batch.iter().map(Purge::from).collect(), names }
+    }
+
+    /// `batch` in as few parts as records can hold, in its order.
+    pub(super) fn parts(batch: &[Invalidation], named: bool) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let (part, others) =
+                rest.split_at(if named { fitting(rest) } else { rest.len().min(MAX_PURGES) });
+            parts.push(Self::of(part, named));
+            rest = others;
+        }
+        parts
+    }
+
+    /// All of `several`, in their order.
+    pub(super) fn join<'a>(several: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        Self {
+            purges: several.clone().flat_map(|batch| batch.purges.iter().copied()).collect(),
+            names: Names::concat(several.map(|batch| &batch.names)),
+        }
+    }
+
+    /// Whether CDNs cannot be told what it purges, although they should be.
+    pub(super) fn is_nameless(&self, named: bool) -> bool {
+        named && self.names.is_empty() && !self.purges.is_empty()
+    }
+}
+
+/// How many of `batch` go into one record with their names; at least one.
+fn fitting(batch: &[Invalidation]) -> usize {
+    let mut room = MAX_NAMES;
+    let fits = |one: &&Invalidation| {
+        let bytes = Names::of(slice::from_ref(*one)).as_bytes().len();
+        let fits = bytes <= room;
+        room = room.saturating_sub(bytes);
+        fits
+    };
+    batch.iter().take(MAX_PURGES).take_while(fits).count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invalidation::Matcher;
+
+    fn tags(count: usize, bytes: usize) -> Vec<Invalidation> {
+        let tag = |number| Invalidation::hard(Matcher::Tag(format!("{number:0bytes$}").into()));
+        (0..count).map(tag).collect()
+    }
+
+    #[test]
+    fn parts_hold_what_records_can() {
+        #[track_caller]
+        fn check(batch: &[Invalidation], named: bool, expected: &[usize]) {
+            let parts = Batch::parts(batch, named);
+            let counts: Vec<_> = parts.iter().map(|part| part.purges.len()).collect();
+            assert_eq!(counts, expected);
+            let whole = Batch::join(parts.iter());
+            assert_eq!(whole, Batch::of(batch, named), "nothing is lost on the way");
+        }
+        check(&[], true, &[]);
+        check(&tags(1, 4), true, &[1]);
+        check(&tags(MAX_PURGES + 1, 4), true, &[MAX_PURGES, 1]);
+        check(&tags(MAX_PURGES + 1, 4), false, &[MAX_PURGES, 1]);
+        check(&tags(3, MAX_NAMES / 2), true, &[1, 1, 1]);
+        check(&tags(3, MAX_NAMES / 2), false, &[3]);
+        check(&tags(5, MAX_NAMES / 2 - 40), true, &[2, 2, 1]);
+        check(&tags(2, 2 * MAX_NAMES), true, &[1, 1]);
+    }
+
+    #[test]
+    fn only_what_should_be_named_is_nameless() {
+        assert!(Batch::of(&tags(1, 4), false).is_nameless(true));
+        assert!(!Batch::of(&tags(1, 4), false).is_nameless(false));
+        assert!(!Batch::of(&tags(1, 4), true).is_nameless(true));
+        assert!(!Batch::nothing().is_nameless(true));
+        assert!(!Batch::everything(true).is_nameless(true));
+    }
+}

@@ -1,0 +1,189 @@
+//! Whole nodes: one dies between an intent and its append, a fail-over loses an append, a cluster fails over.
+
+use super::{EDGE, Node, cdns, ids, leader, purge, purged, tag};
+use crate::log::{PATIENCE, link_in, server_at, settings};
+use crate::support::{Cluster, RedisServer, Tap, eventually, within};
+use larder::cdn::{Job, Outbox};
+use larder::fleet::{FleetSettings, LogStore, NodeId, SharedLog, TABLE_SLOTS};
+use larder::invalidation::{Appending, Ledger, LedgerSettings, Log};
+use larder::redis::{RedisLog, RedisLogSettings, RedisServers};
+use larder::time::SystemClock;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// A node that follows the log until it is dropped, as a process that is killed.
+struct Follower {
+    log: Arc<SharedLog>,
+    run: JoinHandle<()>,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.run.abort();
+    }
+}
+
+async fn follower(url: &str, node: u128) -> Follower {
+    let link = link_in(RedisServers::Single(server_at(url.strip_prefix("redis://").unwrap())), None);
+    let store = Arc::new(RedisLog::new(link, RedisLogSettings { cdns: cdns(), ..settings() }));
+    let ledger = LedgerSettings { memory: 1 << 20, table_slots: TABLE_SLOTS };
+    let settings = FleetSettings {
+        blind_limit: Duration::from_secs(5),
+        timeout: PATIENCE,
+        write_bound: Duration::from_secs(600),
+        names: true,
+    };
+    let ledger = Arc::new(Ledger::cut_off(&ledger, settings.blind_limit));
+    let clock = Arc::new(SystemClock::new());
+    let log = SharedLog::new(store, ledger, clock, settings, Arc::new(()), NodeId(node));
+    let run = tokio::spawn(Arc::clone(&log).run());
+    let following = || async { !log.stats().blind };
+    eventually("it follows", following).await;
+    Follower { log, run }
+}
+
+/// Everything that is queued, from now until it holds what is wanted.
+async fn queued(node: &Node, number: u64) -> Vec<Job> {
+    let mut jobs: Vec<Job> = Vec::new();
+    let reading = async {
+        while !jobs.iter().any(|job| job.purges.contains(&tag(number))) {
+            let next = node.outbox.next(EDGE, 100, Duration::from_millis(100)).await;
+            jobs.extend(next.unwrap_or_default());
+        }
+    };
+    within("it is queued", reading).await;
+    jobs
+}
+
+#[tokio::test]
+async fn the_write_of_a_node_that_dies_is_queued_by_who_sweeps_it() {
+    let (server, node, _) = leader().await;
+    let survivor = follower(&server.url(), 5).await;
+    let dying = follower(&server.url(), 6).await;
+    dying.log.append(vec![tag(0)].into()).await.unwrap();
+    let intent = dying.log.intend(&[tag(1), tag(2)]).await;
+    assert!(intent.is_some());
+    drop(dying);
+    // It is taken for dead when it was silent for long; here at once.
+    let mut command = redis::cmd("HDEL");
+    command.arg("{shop}:log:nodes").arg(&6_u128.to_be_bytes()[..]);
+    let mut connection = server.connect().await;
+    // A last heartbeat of it may be on its way.
+    let jobs = {
+        let clearing = async {
+            loop {
+                command.query_async::<()>(&mut connection).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            jobs = queued(&node, 1) => jobs,
+            () = clearing => unreachable!("it goes on"),
+        }
+    };
+    assert_eq!(purged(&jobs), [vec![tag(0)], vec![tag(1), tag(2)]]);
+    assert_eq!(survivor.log.stats().queued, 0);
+}
+
+#[tokio::test]
+async fn what_a_fail_over_lost_is_queued_again() {
+    let primary = RedisServer::start().await;
+    let follows = format!("replicaof 127.0.0.1 {}", primary.port());
+    let replica = RedisServer::builder().line(follows).start().await;
+    replica.says("INFO replication", "master_link_status:up").await;
+    let tap = Tap::before(primary.port()).await;
+    let survivor = follower(&tap.url(), 5).await;
+    let dying = follower(&tap.url(), 6).await;
+    dying.log.append(vec![tag(0)].into()).await.unwrap();
+    replica.says("XLEN {shop}:log:stream", "1").await;
+    replica.command::<()>("REPLICAOF NO ONE").await;
+    // The writer dies with the server that has it, and the survivor has read it.
+    let place = dying.log.append(vec![tag(1)].into()).await.unwrap();
+    eventually("it is read", || async {
+        survivor.log.reach(place).await == larder::invalidation::Reach::Applied
+    })
+    .await;
+    drop(dying);
+    tap.lead_to(replica.port());
+    tap.cut();
+    let node = Node::at(&replica.url(), 1);
+    eventually("the lead", || async { node.outbox.lead(EDGE, super::TERM).await.unwrap_or(false) }).await;
+    let jobs = queued(&node, 1).await;
+    assert_eq!(purged(&jobs), [vec![tag(0)], vec![tag(1)]]);
+    assert!(jobs[1].position > place.position, "appended again, with its names");
+}
+
+#[tokio::test]
+async fn a_flushed_queue_is_told_everything_and_what_survivors_know() {
+    let (server, node, _) = leader().await;
+    let one = follower(&server.url(), 5).await;
+    one.log.append(vec![tag(0)].into()).await.unwrap();
+    server.command::<()>("FLUSHALL").await;
+    eventually("the lead", || async { node.outbox.lead(EDGE, super::TERM).await.unwrap() }).await;
+    let jobs = queued(&node, 0).await;
+    assert_eq!(purged(&jobs), [super::everything(), vec![tag(0)]]);
+}
+
+#[tokio::test]
+async fn purges_that_wait_for_the_log_are_queued_in_their_order() {
+    let server = RedisServer::start().await;
+    let tap = Tap::before(server.port()).await;
+    let node = Node::at(&server.url(), 1);
+    node.open(None).await;
+    assert!(node.leads().await);
+    let one = follower(&tap.url(), 5).await;
+    let mut tap = tap;
+    tap.refuse().await;
+    tap.cut();
+    eventually("it notices", || async { one.log.append(vec![tag(0)].into()).await.is_err() }).await;
+    for number in 1..300 {
+        let _away = one.log.append(Appending::from(vec![tag(number)])).await;
+    }
+    tap.welcome().await;
+    let jobs = queued(&node, 299).await;
+    let all: Vec<_> = jobs.iter().flat_map(|job| job.purges.clone()).collect();
+    let first = all.iter().position(|purge| *purge == tag(1)).unwrap();
+    assert_eq!(all[first..], (1..300).map(tag).collect::<Vec<_>>(), "none is missing");
+    assert!(jobs.len() < 20, "they share records: {}", jobs.len());
+}
+
+#[tokio::test]
+async fn a_cluster_fails_over() {
+    let cluster = Cluster::start().await;
+    let servers = || cluster.servers.iter().map(|server| server_at(&server.address())).collect();
+    let node = Node::on(link_in(RedisServers::Cluster(servers()), None), 1);
+    let epoch = node.open(None).await;
+    assert!(node.leads().await);
+    purge(&node, epoch, 0..2).await;
+    let jobs = node.next().await;
+    node.outbox.settle(EDGE, &ids(&jobs)[..1]).await.unwrap();
+    let slot: u16 = cluster.servers[0].command("CLUSTER KEYSLOT {shop}:log:head").await;
+    let master = cluster.master_of(slot).await;
+    let replica = &cluster.servers[cluster.replica_of(master).await];
+    replica.says("INFO replication", "master_link_status:up").await;
+    cluster.fail_over(master).await;
+    eventually("the others are found", || async {
+        node.outbox.recover(EDGE, None, 10).await == Ok(jobs[1..].to_vec())
+    })
+    .await;
+    let turning = async {
+        loop {
+            let head = node.log.open(jobs[1].position, Some(epoch)).await;
+            if let Some(head) = head.ok().filter(|head| head.epoch() != epoch) {
+                return head.epoch();
+            }
+        }
+    };
+    let epoch = within("the next term", turning).await;
+    eventually("it appends", || async {
+        let append = super::named(2, jobs[1].position);
+        node.log.append(epoch, &append).await.is_ok()
+    })
+    .await;
+    eventually("it is handed out", || async {
+        let next = node.outbox.next(EDGE, 100, Duration::from_millis(100)).await.unwrap_or_default();
+        purged(&next).contains(&vec![tag(2)])
+    })
+    .await;
+}
