@@ -54,7 +54,7 @@ tools-lint: tools-build
 	@scripts/need --rust rustfmt clippy
 
 tools-test: tools-build
-	@scripts/need python3=python3 redis-server=redis-server redis-cli=redis-tools
+	@scripts/need python3=python3 redis-server=redis-server redis-cli=redis-tools varnishd=varnish
 	@scripts/need-python target/venv tests/cdn/requirements.txt
 
 tools-bench: tools-build

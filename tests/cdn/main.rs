@@ -11,8 +11,10 @@ mod support;
 mod akamai;
 #[cfg(feature = "cloudfront")]
 mod cloudfront;
+mod contract;
 mod python;
 mod raw;
+mod varnish;
 
 use larder::cdn::{Call, CallError, CallId, Location, Provider, Target};
 use larder::invalidation::Mode;

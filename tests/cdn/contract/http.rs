@@ -1,0 +1,94 @@
+//! An API that nobody knows: it wants a token in a field of its own and lists of JSON.
+
+use super::{Api, SECRET, Subject, body, full, hard, list, parts, prefix, provider, refusal, tag, url};
+use crate::support::{Reply, Seen};
+use ::http::{HeaderName, Method};
+use larder::cdn::providers::http::{HttpCall, HttpSettings};
+use larder::cdn::{Alphabet, ProviderSettings, Rate, Separator, TagHeader, Target};
+use larder::invalidation::Template;
+use larder::secret::Secret;
+use std::time::Duration;
+
+pub(super) const SUBJECT: Subject =
+    Subject { name: "http", contract, done, settings, purged: &["urls https://shop.example.com/a"] };
+
+fn call(endpoint: &str, secret: &str, what: &str) -> HttpCall {
+    let field = |name, value: &str| (HeaderName::from_static(name), Secret::new(value));
+    HttpCall {
+        method: Method::PUT,
+        url: Template::parse(&format!("{endpoint}/v1/{what}?call={{id}}")).unwrap(),
+        headers: vec![
+            field("x-api-token", &format!("Token {secret}")),
+            field("content-type", "application/json"),
+        ],
+        body: Some(Template::parse(&format!(r#"{{{{"{what}":[{{targets}}]}}}}"#)).unwrap()),
+        item: None,
+        join: ",".to_owned(),
+        batch: 10,
+    }
+}
+
+fn settings(endpoint: &str, secret: &str) -> ProviderSettings {
+    ProviderSettings::Http(HttpSettings {
+        url: Some(call(endpoint, secret, "urls")),
+        prefix: None,
+        tag: Some(call(endpoint, secret, "tags")),
+        all: Some(HttpCall { body: None, batch: 1, ..call(endpoint, secret, "all") }),
+        tag_header: Some(TagHeader {
+            name: HeaderName::from_static("xkey"),
+            separator: Separator::Space,
+            tags: 10,
+            bytes: 1000,
+            longest: 100,
+            alphabet: Alphabet { without: "", ignores_case: false },
+        }),
+        queries: true,
+        rate: Rate { calls: 1, per: Duration::from_secs(1), burst: 1 },
+    })
+}
+
+fn done() -> Reply {
+    Reply::status(204)
+}
+
+fn contract(seen: &Seen) -> Result<Vec<String>, Reply> {
+    if seen.fields.get("x-api-token") != Some(&format!("Token {SECRET}")) {
+        return Err(refusal(401, r#"{"message":"who are you?"}"#));
+    }
+    let (path, query) = parts(seen);
+    if query != [("call".to_owned(), "00000000000000000000000000c0ffee".to_owned())] {
+        return Err(refusal(400, r#"{"message":"no name"}"#));
+    }
+    match (&*seen.method, path) {
+        ("PUT", "/v1/all") => Ok(vec!["all".to_owned()]),
+        ("PUT", "/v1/urls" | "/v1/tags") => {
+            let what = &path[4..];
+            let values = list(&body(seen)?, what, 10, |value| !value.is_empty())?;
+            Ok(values.into_iter().map(|value| format!("{what} {value}")).collect())
+        }
+        _ => Err(refusal(404, r#"{"message":"no such thing"}"#)),
+    }
+}
+
+#[tokio::test]
+async fn calls_are_made_as_set() {
+    let api = Api::start(contract, done).await;
+    let http = provider(settings(&api.url(), SECRET));
+    let both = ["urls https://shop.example.com/a\"b", "urls https://shop.example.com/"];
+    api.check(http.send(&hard(vec![url("/a\"b"), url("/")])).await, &both);
+    api.check(http.send(&hard(vec![tag("a\\b\n"), tag("ü")])).await, &["tags a\\b\n", "tags ü"]);
+    api.check(http.send(&hard(vec![Target::All])).await, &["all"]);
+    http.send(&hard(full(10, tag))).await.unwrap();
+    assert_eq!(api.purged().len(), 10);
+    let error = http.send(&hard(vec![prefix("/a")])).await.unwrap_err();
+    assert_eq!(error.as_str(), "refused", "nothing is set for prefixes");
+}
+
+#[test]
+fn limits_are_what_is_set() {
+    let http = provider(settings("http://127.0.0.1:9", SECRET));
+    let limits = http.limits();
+    assert_eq!((limits.url.unwrap().targets, limits.prefix, limits.all), (10, None, true));
+    assert_eq!((limits.queries, limits.soft, limits.rate.calls), (true, false, 1));
+    assert_eq!(limits.header.as_ref().unwrap().longest, 100);
+}
