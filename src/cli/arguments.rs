@@ -51,7 +51,7 @@ pub(super) enum Verb {
     /// Shows the route that governs it and why, the cache key and its parts, how long a reply lives, its tags, and what reaches
     /// it; for a write, what it purges. Works on the configuration alone: nothing is sent.
     #[command(
-        after_help = "Examples:\n  larder explain GET http://shop.example.com/api/v1/products/42\n  larder explain GET 'http://shop.example.com/search?q=tea&utm_source=mail' -H 'Cookie: currency=EUR'\n  larder explain PUT http://shop.example.com/api/v1/products/42      # what a write purges"
+        after_help = "Examples:\n  larder explain GET http://shop.example.com/api/v1/products/42\n  larder explain GET 'http://shop.example.com/search?q=tea&utm_source=mail' -H 'Cookie: currency=EUR'\n  larder explain PUT http://shop.example.com/api/v1/products/42      # what a write purges\n  larder explain PUT http://shop.example.com/api/v1/products/42 -d '{\"category_id\": 7}'"
     )]
     Explain(Explain),
 
@@ -116,6 +116,9 @@ pub(super) struct Explain {
     /// A field of the request, as in -H 'Cookie: currency=EUR'
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub(super) headers: Vec<String>,
+    /// The JSON in its body, where a write purges by what stands there
+    #[arg(short = 'd', long = "data", value_name = "JSON")]
+    pub(super) data: Option<String>,
     #[command(flatten)]
     pub(super) file: ConfigFile,
 }

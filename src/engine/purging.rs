@@ -5,7 +5,9 @@ use crate::invalidation::{
     Appending, IntentId, Invalidation, LogError, Matcher, Mode, Place, Position, Verdict,
 };
 use crate::time::Timestamp;
+use futures_util::FutureExt;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -96,6 +98,32 @@ impl Engine {
             self.log.repeat(&appending.batch, self.repeats.settle).await;
         }
         self.append(appending).await
+    }
+
+    /// As [`Engine::invalidate_as`], for those who cannot wait: it is applied to this node when this returns, and appended in
+    /// any case. What is returned ends when the log has answered, or did not in time; it may be dropped.
+    pub fn invalidate_at_once(
+        self: &Arc<Self>,
+        appending: Appending,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let appending = Appending { at_once: true, ..appending };
+        let settle = self.repeats.settle;
+        let again = if settle.is_zero() { Vec::new() } else { appending.batch.clone() };
+        if !settle.is_zero() {
+            self.repeats.add(&again, Why::Settle, self.clock.now().plus(settle));
+        }
+        let engine = Arc::clone(self);
+        let mut appended = Box::pin(async move {
+            // What the log does not take in time it appends later by itself.
+            let _later = engine.append(appending).await;
+            if !again.is_empty() {
+                engine.log.repeat(&again, settle).await;
+            }
+        });
+        match (&mut appended).now_or_never() {
+            Some(()) => Box::pin(std::future::ready(())),
+            None => appended,
+        }
     }
 
     /// Announces what a write will invalidate if it is done, where that outlives this process; waits for the log no longer

@@ -2,7 +2,7 @@
 
 use super::tagging::CdnFields;
 use crate::invalidation::{Template, Variable, WriteRule};
-use crate::key::{HostAliases, KeyRule};
+use crate::key::{HostAliases, KeyRule, RegionRule};
 use crate::route::{RoutePattern, Router};
 use crate::semantics::FreshnessRule;
 use http::Method;
@@ -55,6 +55,8 @@ pub struct Route {
     pub origin: Arc<str>,
     /// `None`: bypass.
     pub cache: Option<CacheRule>,
+    /// What the client's region is read from.
+    pub region: Option<Arc<RegionRule>>,
     /// What a write under it purges, besides its own target.
     pub on_write: WriteRule,
     /// How its replies tell CDNs in front what purges reach them, if there are any that want to know.

@@ -21,7 +21,7 @@ const MAX_INTENTS: usize = 1 << 14;
 
 impl SharedLog {
     fn push(&self, appending: Appending) -> Result<(Vec<u64>, oneshot::Receiver<Place>), LogError> {
-        let Appending { batch, intent, in_doubt, urgent } = appending;
+        let Appending { batch, intent, in_doubt, urgent, at_once } = appending;
         if let Some(intent) = intent.filter(|_| !in_doubt) {
             self.lock().intents.remove(&intent);
         }
@@ -30,7 +30,8 @@ impl SharedLog {
         let (done, appended) = oneshot::channel();
         let mut state = self.lock();
         // Without a connection there is nothing to wait for.
-        let here = !state.connected;
+        let connected = state.connected;
+        let here = at_once || !connected;
         if here {
             self.ledger.apply_here(parts.iter().flat_map(|part| part.purges.iter().copied()));
         }
@@ -47,13 +48,13 @@ impl SharedLog {
                     settle: settle.filter(|_| last),
                     urgent,
                     here,
-                    done: done.take_if(|_| last && !here),
+                    done: done.take_if(|_| last && connected),
                 },
             ));
         }
         drop(state);
         self.queued.notify_one();
-        if here { Err(away()) } else { Ok((numbers, appended)) }
+        if connected { Ok((numbers, appended)) } else { Err(away()) }
     }
 
     /// Applies here what could not be appended in time.

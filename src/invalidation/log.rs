@@ -31,6 +31,9 @@ pub struct Appending {
     pub in_doubt: bool,
     /// Somebody waits until every node has applied it.
     pub urgent: bool,
+    /// It is applied to this node when the append is polled for the first time, not only when it returns: for those who cannot
+    /// wait.
+    pub at_once: bool,
 }
 
 impl From<Vec<Invalidation>> for Appending {

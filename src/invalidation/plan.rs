@@ -2,78 +2,94 @@
 
 use super::path::resolve_dots;
 use super::url::{self, Place};
-use super::{Invalidation, Matcher, Mode, Template, Values, Variable};
+use super::{Invalidation, Json, Matcher, Mode, PurgeRule, Selector, Values, WriteRule};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
 /// `Location` and `Content-Location` lines that are followed. One of each is all that makes sense; the rest is noise.
 const MAX_LOCATIONS: usize = 4;
 
-/// What a rule purges.
-///
-/// A template whose value is missing does not make a selector vanish, it widens it: to the folder that is known of a
-/// URL or prefix, and a tag, which replies of any path may bear, to everything.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selector {
-    /// The target of the write itself (always implied).
-    SelfUrl,
-    /// A URL: `/path` on the same authority, or absolute.
-    Url(Template<Variable>),
-    /// A tag.
-    Tag(Template<Variable>),
-    /// All below a path: `/path` on the same authority, or absolute.
-    Prefix(Template<Variable>),
-    /// All of a route.
-    Route(Box<str>),
-    /// Everything.
-    All,
-}
-
-/// What a write under a route purges.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WriteRule {
-    /// What is purged besides the target of the write.
-    pub purge: Vec<Selector>,
-    /// What becomes of that. The target always dies.
-    pub mode: Mode,
-}
-
 /// A write as it was seen.
+#[derive(Clone, Copy)]
 pub struct WriteSeen<'a> {
     /// Canonical authority of its target.
     pub authority: &'a str,
     /// Path of its target, as sent.
     pub path: &'a str,
-    /// Status and head of the reply; `None` when the outcome is unknown (reset, time-out, client gone).
-    pub reply: Option<(StatusCode, &'a HeaderMap)>,
+    /// What the request tells.
+    pub values: Values<'a>,
+    /// The reply; `None` when the outcome is unknown (not there yet, reset, time-out, client gone).
+    pub reply: Option<ReplySeen<'a>>,
+}
+
+/// What was seen of the reply to a write.
+#[derive(Clone, Copy)]
+pub struct ReplySeen<'a> {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields.
+    pub headers: &'a HeaderMap,
+    /// Its body.
+    pub body: BodySeen<'a>,
+}
+
+/// What was seen of a body.
+#[derive(Clone, Copy)]
+pub enum BodySeen<'a> {
+    /// It is on its way, and may be JSON.
+    ToCome,
+    /// This, where it is JSON that can be read.
+    Whole(Option<&'a Json>),
+}
+
+/// What a write invalidates, as far as it can be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WritePlan {
+    /// Without repetition, in the order of the rules.
+    pub purges: Vec<Invalidation>,
+    /// Something else is known when the body of the reply is whole.
+    pub waits: bool,
 }
 
 /// The invalidations of a write: none when the reply proves that nothing changed (4xx).
 ///
 /// A write whose outcome is unknown, or that the origin failed (5xx), may have been done: all that can be known is
-/// invalidated. `values` tells what templates stand for; `canonical` turns an authority as written (in `Location`, in a rule)
-/// into its canonical name. A `Location` of another authority is left alone (RFC 9111, 4.4:
+/// invalidated, and what only a reply can tell is widened as [`PurgeRule::on_unknown`] says. `canonical` turns an authority as
+/// written (in `Location`, in a rule) into its canonical name. A `Location` of another authority is left alone (RFC 9111, 4.4:
 /// nobody may invalidate what is another's).
-pub fn plan_write(
-    rule: &WriteRule,
-    write: &WriteSeen<'_>,
-    values: &Values<'_>,
-    canonical: impl Fn(&str) -> String,
-) -> Vec<Invalidation> {
-    if write.reply.is_some_and(|(status, _)| status.is_client_error()) {
-        return Vec::new();
+pub fn plan_write(rule: &WriteRule, write: &WriteSeen<'_>, canonical: impl Fn(&str) -> String) -> WritePlan {
+    let mut plan = WritePlan::default();
+    if write.reply.is_some_and(|reply| reply.status.is_client_error()) {
+        return plan;
     }
     let target = Place { authority: write.authority.to_owned(), path: write.path.to_owned() };
-    let mut plan = Plan::default();
-    plan.add_path(&target, Mode::Hard);
-    if let Some((_, headers)) = write.reply {
-        for place in located(headers, &target, &canonical) {
-            plan.add_path(&place, Mode::Hard);
+    let done = write.reply.filter(|reply| matches!(reply.status.as_u16(), 200..400));
+    let body = match done.map(|reply| reply.body) {
+        Some(BodySeen::Whole(body)) => body,
+        Some(BodySeen::ToCome) | None => None,
+    };
+    let values = Values { reply: done.map(|reply| reply.headers), reply_body: body, ..write.values };
+    let to_come = matches!(done, Some(ReplySeen { body: BodySeen::ToCome, .. }));
+    let mut scene = Scene { plan: &mut plan, target: &target, values: &values, canonical: &canonical };
+    scene.add_path(&target, Mode::Hard);
+    if let Some(reply) = write.reply {
+        for place in located(reply.headers, &target, &canonical) {
+            scene.add_path(&place, Mode::Hard);
         }
     }
-    for selector in &rule.purge {
-        plan.add_selected(selector, rule.mode, &target, values, &canonical);
+    if let (None, Some(stand_in)) = (done, &rule.on_unknown) {
+        scene.add(stand_in, None, rule.mode);
     }
-    plan.list
+    for PurgeRule { selector, mode, when, on_unknown } in &rule.purge {
+        if done.is_some_and(|reply| !when.is_met(reply.status, reply.headers)) {
+            continue;
+        }
+        if to_come && selector.variables().any(|variable| variable.reads_reply_body()) {
+            scene.plan.waits = true;
+        } else {
+            scene.add(selector, on_unknown.as_ref().or(rule.on_unknown.as_ref()), *mode);
+        }
+    }
+    plan
 }
 
 /// Where `Location` and `Content-Location` point, as far as that lies on the target's authority.
@@ -86,47 +102,47 @@ fn located(headers: &HeaderMap, target: &Place, canonical: impl Fn(&str) -> Stri
     places.filter(|place| place.authority == target.authority).collect()
 }
 
-/// Invalidations without repetition, in the order in which they were found.
-#[derive(Default)]
-struct Plan {
-    list: Vec<Invalidation>,
+/// What selectors are made into purges with.
+struct Scene<'p, 'v, C> {
+    plan: &'p mut WritePlan,
+    target: &'p Place,
+    values: &'p Values<'v>,
+    canonical: &'p C,
 }
 
-impl Plan {
-    fn add_selected(
-        &mut self,
-        selector: &Selector,
-        mode: Mode,
-        target: &Place,
-        values: &Values<'_>,
-        canonical: impl Fn(&str) -> String,
-    ) {
-        match selector {
-            Selector::SelfUrl => {}
-            Selector::Url(template) => match values.location(template) {
-                Ok(text) => {
-                    // A URL of another scheme names nothing that is stored here, so nothing is missed.
-                    if let Ok(place) = url::reference(&text, target, canonical) {
-                        self.add_path(&place, mode);
-                    }
+impl<C: Fn(&str) -> String> Scene<'_, '_, C> {
+    /// What a selector reaches; where that is not known, what `stand_in` does, or else what is wide enough for every value.
+    fn add(&mut self, selector: &Selector, stand_in: Option<&Selector>, mode: Mode) {
+        let known = match selector {
+            Selector::SelfUrl => return,
+            Selector::Url(template) => self.values.location(template).map(|text| {
+                // A URL of another scheme names nothing that is stored here, so nothing is missed.
+                if let Ok(place) = self.place(&text) {
+                    self.add_path(&place, mode);
                 }
-                Err(known) => self.add_folder(&known, mode, target, canonical),
-            },
-            Selector::Prefix(template) => match values.location(template) {
-                Ok(text) => {
-                    if let Ok(place) = url::reference(&text, target, canonical) {
-                        self.add(Matcher::prefix(&place.authority, &place.path), mode);
-                    }
+            }),
+            Selector::Prefix(template) => self.values.location(template).map(|text| {
+                if let Ok(place) = self.place(&text) {
+                    self.push(Matcher::prefix(&place.authority, &place.path), mode);
                 }
-                Err(known) => self.add_folder(&known, mode, target, canonical),
+            }),
+            Selector::Tag(template) => match self.values.tag(template) {
+                Some(tag) => Ok(self.push(Matcher::Tag(tag.into()), mode)),
+                // Replies of any path may bear it.
+                None => Err(String::new()),
             },
-            Selector::Tag(template) => match values.tag(template) {
-                Some(tag) => self.add(Matcher::Tag(tag.into()), mode),
-                None => self.add(Matcher::All, mode),
-            },
-            Selector::Route(route) => self.add(Matcher::Route(route.clone()), mode),
-            Selector::All => self.add(Matcher::All, mode),
+            Selector::Route(route) => Ok(self.push(Matcher::Route(route.clone()), mode)),
+            Selector::All => Ok(self.push(Matcher::All, mode)),
+        };
+        match (known, stand_in) {
+            (Ok(()), _) => {}
+            (Err(_), Some(stand_in)) => self.add(stand_in, None, mode),
+            (Err(known), None) => self.add_folder(&known, mode),
         }
+    }
+
+    fn place(&self, text: &str) -> Result<Place, url::BadUrl> {
+        url::reference(text, self.target, self.canonical)
     }
 
     /// A path in all its readings: see [`resolve_dots`].
@@ -134,26 +150,25 @@ impl Plan {
         let written = Matcher::path(&place.authority, &place.path);
         let resolved = resolve_dots(&place.path).map(|path| Matcher::path(&place.authority, &path));
         if let Some(resolved) = resolved.filter(|resolved| resolved.hash() != written.hash()) {
-            self.add(resolved, mode);
+            self.push(resolved, mode);
         }
-        self.add(written, mode);
+        self.push(written, mode);
     }
 
     /// The folder of a URL that is known up to a missing value; everything when not even its host is.
-    fn add_folder(&mut self, known: &str, mode: Mode, target: &Place, canonical: impl Fn(&str) -> String) {
+    fn add_folder(&mut self, known: &str, mode: Mode) {
         let folder = known.rfind('/').map(|end| &known[..=end]);
-        let place = folder.and_then(|folder| url::reference(folder, target, canonical).ok());
-        self.add(place.map_or(Matcher::All, |place| Matcher::prefix(&place.authority, &place.path)), mode);
+        let place = folder.and_then(|folder| self.place(folder).ok());
+        self.push(place.map_or(Matcher::All, |place| Matcher::prefix(&place.authority, &place.path)), mode);
     }
 
     /// Adds what the list does not say already; what dies need not turn stale.
-    fn add(&mut self, matcher: Matcher, mode: Mode) {
-        let said = self
-            .list
-            .iter()
-            .any(|known| known.matcher == matcher && (known.mode == mode || known.mode == Mode::Hard));
-        if !said {
-            self.list.push(Invalidation { matcher, mode });
+    fn push(&mut self, matcher: Matcher, mode: Mode) {
+        let said = |known: &Invalidation| {
+            known.matcher == matcher && (known.mode == mode || known.mode == Mode::Hard)
+        };
+        if !self.plan.purges.iter().any(said) {
+            self.plan.purges.push(Invalidation { matcher, mode });
         }
     }
 }

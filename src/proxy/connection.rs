@@ -3,9 +3,12 @@
 use super::wire::Transport;
 use crate::key::Scheme;
 use http::HeaderValue;
+use std::fmt;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
 tokio::task_local! {
     /// The connection whose request the current task handles. Pingora has no way to hand something of ours to its callbacks
@@ -25,6 +28,18 @@ pub(super) enum Head {
     Dated(HeaderValue),
 }
 
+/// What has to end before anything more is written.
+pub(super) type Hold = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[derive(Default)]
+struct Held(Option<Hold>);
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Held").field(&self.0.is_some()).finish()
+    }
+}
+
 /// A client connection. The flags are set and read by one task at a time; they are atomic because Pingora's types ask for it.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -36,6 +51,8 @@ pub(super) struct Connection {
     write_through: AtomicBool,
     has_head: AtomicBool,
     head: Mutex<Option<Head>>,
+    is_held: AtomicBool,
+    held: Mutex<Held>,
     left: Mutex<Option<Transport>>,
 }
 
@@ -51,6 +68,8 @@ impl Connection {
             write_through: AtomicBool::new(false),
             has_head: AtomicBool::new(false),
             head: Mutex::new(None),
+            is_held: AtomicBool::new(false),
+            held: Mutex::default(),
             left: Mutex::new(None),
         }
     }
@@ -115,6 +134,26 @@ impl Connection {
         }
         self.has_head.store(false, Relaxed);
         self.head.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Nothing more is written on this HTTP/1 connection until `hold` has ended, which has to be soon.
+    pub(super) fn hold(&self, hold: Hold) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(hold);
+        self.is_held.store(true, Relaxed);
+    }
+
+    /// Waits for what writing has to wait for.
+    pub(super) fn poll_held(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_held.load(Relaxed) {
+            return Poll::Ready(());
+        }
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hold) = &mut held.0 {
+            ready!(hold.as_mut().poll(cx));
+        }
+        held.0 = None;
+        self.is_held.store(false, Relaxed);
+        Poll::Ready(())
     }
 
     /// Whoever read and wrote is done, but the client may still be sending.

@@ -1,9 +1,11 @@
 //! One request and its reply, as far as Larder has to remember them between Pingora's callbacks.
 
+use super::bodies::RequestBody;
 use super::connection::{CONNECTION, Connection};
 use super::edge::Edge;
 use super::pass;
 use super::problem::Problem;
+use super::purging::Awaited;
 use super::target::Target;
 use super::write::Write;
 use crate::engine::{Outcome, Route};
@@ -38,6 +40,10 @@ pub(super) struct Exchange {
     interim: usize,
     /// What it may change at the origin.
     pub(super) write: Option<Write>,
+    /// What is known of its body, where it may change something by what stands there.
+    pub(super) request_body: RequestBody,
+    /// The reply that is to tell what else it changed.
+    pub(super) awaited: Option<Awaited>,
 }
 
 impl Exchange {
@@ -55,6 +61,8 @@ impl Exchange {
             tries: 0,
             interim: 0,
             write: None,
+            request_body: RequestBody::default(),
+            awaited: None,
         }
     }
 

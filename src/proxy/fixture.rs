@@ -2,7 +2,7 @@
 
 use super::edge::{Edge, EdgeParts, RouteMeans};
 use crate::engine::{Engine, EngineParts, Route, Rules};
-use crate::invalidation::{Ledger, LedgerSettings, LocalLog, Mode, Position, WriteRule};
+use crate::invalidation::{Ledger, LedgerSettings, LocalLog, Position, WriteRule};
 use crate::key::HostAliases;
 use crate::observe::{AccessLog, AccessLogSettings, Metrics};
 use crate::origin::{Fetch, FetchError, FetchRequest, OriginContext, Origins, Reply};
@@ -20,7 +20,8 @@ pub(super) fn route() -> Route {
         pattern: None,
         origin: "default".into(),
         cache: None,
-        on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
+        region: None,
+        on_write: WriteRule::default(),
         cdns: None,
     }
 }

@@ -11,6 +11,7 @@
 //! everything runtimes share is in [`Shared`], and what a reload replaces in [`Edge`].
 
 mod answer;
+mod bodies;
 mod connection;
 mod edge;
 mod exchange;
@@ -21,6 +22,7 @@ mod idle;
 mod listener;
 mod pass;
 mod problem;
+mod purging;
 mod reply;
 mod server;
 mod service;

@@ -1,15 +1,11 @@
 //! Requests that pass through to the origin.
 
-use super::edge::Edge;
 use super::exchange::Exchange;
 use super::forwarded::Hop;
 use super::problem::Problem;
 use super::reply::cache_status;
 use super::target::Target;
-use super::write::Write;
-use crate::engine::{Asked, Engine, Passing, Route};
-use crate::invalidation::{Invalidation, Values, WriteSeen, plan_write};
-use crate::key::canonical_authority;
+use crate::engine::{Asked, Engine, Passing};
 use crate::origin::FetchError;
 use crate::semantics::{Forward, TAG_FIELDS};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
@@ -18,7 +14,6 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 /// Finds a server and a place in the origin's queue.
 pub(super) async fn place(exchange: &mut Exchange, request: &RequestHeader) -> Result<(), Problem> {
@@ -111,62 +106,6 @@ pub(super) fn prepare(
         // A client that speaks HTTP/1.0 may leave it out, Larder may not (RFC 9112, 3.2). The name it used is not known;
         // the address it used is.
         request.insert_header(HOST, exchange.connection.local().to_string())?;
-    }
-    Ok(())
-}
-
-/// The write that a request is, ready to be sent.
-pub(super) fn write(
-    engine: &Arc<Engine>,
-    exchange: &Exchange,
-    request: &RequestHeader,
-    route: &Route,
-) -> Write {
-    let unknown = plan(&exchange.edge, exchange, request, route, None);
-    Write::new(Arc::clone(engine), unknown)
-}
-
-fn plan(
-    edge: &Edge,
-    exchange: &Exchange,
-    request: &RequestHeader,
-    route: &Route,
-    reply: Option<(StatusCode, &HeaderMap)>,
-) -> Vec<Invalidation> {
-    let target = Target::of(request, &exchange.connection, edge);
-    let captures = route.pattern.as_ref().and_then(|pattern| pattern.path.captures(target.path));
-    let seen = WriteSeen { authority: target.authority(), path: target.path, reply };
-    let values = Values {
-        captures: &|name| captures.as_ref()?.get(name),
-        query: target.query,
-        region: None,
-        request: &request.headers,
-        reply: reply.map(|(_, headers)| headers),
-        request_body: None,
-        reply_body: None,
-    };
-    plan_write(&route.on_write, &seen, &values, |authority| {
-        let canonical = canonical_authority(authority, target.scheme, edge.rules().aliases());
-        canonical.map_or_else(|| authority.to_owned(), |canonical| canonical.into_owned())
-    })
-}
-
-/// Purges what a write changed, now that the head of its reply tells. Adds where that purge stands in the log; the client may
-/// bring it back to read what it wrote.
-pub(super) async fn purge(
-    exchange: &mut Exchange,
-    request: &RequestHeader,
-    reply: &mut ResponseHeader,
-) -> Result<()> {
-    let (Some(mut write), Some(route)) = (exchange.write.take(), exchange.route.clone()) else {
-        return Ok(());
-    };
-    let seen = &*exchange;
-    let planned = || plan(&seen.edge, seen, request, &route, Some((reply.status, &reply.headers)));
-    let position = write.answer(reply.status, planned).await;
-    exchange.write = Some(write);
-    if let Some(position) = position {
-        reply.insert_header("Larder-Position", position.to_string())?;
     }
     Ok(())
 }

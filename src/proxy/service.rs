@@ -1,16 +1,20 @@
 //! The proxy's part in each request: Pingora's callbacks, in the order in which they are called.
 
 use super::answer::{self, Answered};
+use super::bodies::RequestBody;
 use super::connection::Head;
 use super::edge::Edge;
 use super::exchange::Exchange;
 use super::pass::{self, Framed, Stage};
 use super::problem::Problem;
+use super::purging;
 use super::reply::{cut, write_problem};
 use super::target::{Target, Way, is_write, way};
 use crate::engine::Engine;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderMap;
 use http::header::DATE;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -104,6 +108,13 @@ impl ProxyHttp for Service {
         if self.answer(session, exchange).await? {
             return Ok(true);
         }
+        if is_write(&session.req_header().method)
+            && let Some(rule) = exchange.route.as_ref().map(|route| &route.on_write)
+            && rule.reads_request_body()
+        {
+            // Before a place at the origin is asked for: a client that is slow to send must not hold one.
+            exchange.request_body = RequestBody::begin(session, rule.max_body).await?;
+        }
         // Asked for here and not in `upstream_peer`, so that a refusal leaves the connection as it is.
         match pass::place(exchange, session.req_header()).await {
             Ok(()) => Ok(false),
@@ -172,11 +183,24 @@ impl ProxyHttp for Service {
             && exchange.write.is_none()
             && is_write(&client.method)
         {
-            exchange.write = Some(pass::write(&self.shared.engine, exchange, client, route));
+            exchange.write = Some(purging::write(&self.shared.engine, exchange, client, route));
         }
+        exchange.request_body.restart();
         if let Some(write) = &mut exchange.write {
             write.send().await;
         }
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        piece: &mut Option<Bytes>,
+        end: bool,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let request = session.downstream_session.req_header();
+        purging::request_passes(exchange, request, piece.as_deref(), end);
         Ok(())
     }
 
@@ -198,7 +222,7 @@ impl ProxyHttp for Service {
             Stage::Final => {}
         }
         exchange.answered();
-        pass::purge(exchange, session.req_header(), reply).await
+        purging::answered(exchange, session.req_header(), reply).await
     }
 
     async fn response_filter(
@@ -222,6 +246,28 @@ impl ProxyHttp for Service {
         if pass::dress(&self.shared.engine, exchange, session.req_header(), reply)? == Framed::ByClose {
             session.set_keepalive(None);
         }
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        session: &mut Session,
+        piece: &mut Option<Bytes>,
+        end: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Duration>> {
+        let request = session.downstream_session.req_header();
+        purging::reply_passes(exchange, request, piece.as_deref(), end);
+        Ok(None)
+    }
+
+    fn upstream_response_trailer_filter(
+        &self,
+        session: &mut Session,
+        _trailers: &mut HeaderMap,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        purging::reply_passes(exchange, session.downstream_session.req_header(), None, true);
         Ok(())
     }
 

@@ -182,6 +182,7 @@ impl Wire {
 
     /// Writes what was gathered, and `more` behind it. Returns how much of `more` went with it.
     fn poll_drain(&mut self, cx: &mut Context<'_>, more: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.connection.poll_held(cx));
         loop {
             if self.gathered.is_empty() && more.is_empty() {
                 return Poll::Ready(Ok(0));

@@ -1,7 +1,8 @@
 //! A write under way, and what has to be purged for it whatever becomes of it.
 
+use super::connection::Hold;
 use crate::engine::Engine;
-use crate::invalidation::{Appending, IntentId, Invalidation, Place};
+use crate::invalidation::{Appending, IntentId, Invalidation, Place, WritePlan};
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +34,8 @@ enum State {
     Unsent,
     /// It may have.
     Sent,
-    /// The head of its reply came, and this was purged.
-    Answered { plan: Vec<Invalidation>, at: Instant },
+    /// The head of its reply came, and this was purged. `waits`: the body is to tell more.
+    Answered { plan: Vec<Invalidation>, waits: bool, at: Instant },
     /// Nothing is left to do.
     Settled,
 }
@@ -81,12 +82,22 @@ impl Write {
         self.state = State::Sent;
     }
 
+    /// More is known of what it may change: its body has been seen.
+    pub(super) fn learns(&mut self, unknown: Vec<Invalidation>) {
+        self.unknown = unknown;
+    }
+
+    /// Whether it waits for what the body of the reply will [tell](Write::told).
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.state, State::Answered { waits: true, .. })
+    }
+
     /// The head of a reply came: purges before the client learns of it. `plan` tells what the reply says was changed.
     /// Returns the position of the purge.
     pub(super) async fn answer(
         &mut self,
         status: StatusCode,
-        plan: impl FnOnce() -> Vec<Invalidation>,
+        plan: impl FnOnce() -> WritePlan,
     ) -> Option<Place> {
         match Said::by(status) {
             Said::Nothing => None,
@@ -103,56 +114,102 @@ impl Write {
                 None
             }
             Said::Unknown => {
-                let place = self.invalidate(plan(), true).await;
+                let intent = self.intent.take();
+                let place = self.invalidate(plan().purges, intent, true).await;
                 self.give_up();
                 place
             }
             Said::Done => {
-                let plan = plan();
-                let place = self.invalidate(plan.clone(), self.in_doubt).await;
+                let WritePlan { purges, waits } = plan();
+                // Until the body has told the rest, the announcement stands for it.
+                let intent = if waits { None } else { self.intent.take() };
+                let place = self.invalidate(purges.clone(), intent, self.in_doubt).await;
                 if self.in_doubt {
                     // What a lost try sent may be done after this one.
-                    self.give_up();
+                    self.engine.in_doubt(&self.unknown);
                 }
-                self.state = State::Answered { plan, at: Instant::now() };
+                self.state = State::Answered { plan: purges, waits, at: Instant::now() };
                 place
             }
         }
     }
 
+    /// The body of the reply told what was changed; `plan` is all of it. Purges what the head could not tell: on this node when
+    /// this returns, and in the log when what is returned has ended.
+    pub(super) fn told(&mut self, all: Vec<Invalidation>) -> Option<Hold> {
+        let State::Answered { plan, waits: waits @ true, at } = &mut self.state else { return None };
+        *waits = false;
+        let told: Vec<_> = all.into_iter().filter(|purge| !plan.contains(purge)).collect();
+        plan.extend_from_slice(&told);
+        let batch = if at.elapsed() > STREAMED {
+            *at = Instant::now();
+            plan.clone()
+        } else {
+            told
+        };
+        let (intent, in_doubt) = (self.intent.take(), self.in_doubt);
+        if batch.is_empty() {
+            if let Some(intent) = intent.filter(|_| !in_doubt) {
+                self.engine.withdraw(intent);
+            }
+            return None;
+        }
+        let appending = Appending { batch, intent, in_doubt, ..Appending::default() };
+        Some(self.engine.invalidate_at_once(appending))
+    }
+
     /// The reply ended as it should.
     pub(super) async fn finish(&mut self) {
-        if let State::Answered { plan, at } = std::mem::replace(&mut self.state, State::Settled)
-            && at.elapsed() > STREAMED
+        let at_end = self.at_stake();
+        if let State::Answered { waits, at, .. } = std::mem::replace(&mut self.state, State::Settled)
+            && (waits || at.elapsed() > STREAMED)
         {
-            // It is appended in any case; nobody waits for its place any more.
-            let _place = self.invalidate(plan, false).await;
+            // A body that never came tells nothing. It is appended in any case; nobody waits for its place any more.
+            let intent = self.intent.take();
+            let _place = self.invalidate(at_end, intent, self.in_doubt).await;
         }
     }
 
     /// The exchange failed: purges before the client learns of that, and leaves the rest to a later purge.
     pub(super) async fn fail(&mut self) {
-        let plan = match &self.state {
-            State::Unsent | State::Settled => return,
-            State::Sent => self.unknown.clone(),
-            State::Answered { plan, .. } => plan.clone(),
-        };
-        let _place = self.invalidate(plan, true).await;
+        let batch = self.at_stake();
+        if !batch.is_empty() {
+            let intent = self.intent.take();
+            let _place = self.invalidate(batch, intent, true).await;
+        }
         self.give_up();
     }
 
     /// Purges, and answers the announcement. If the log does not take it in time it is appended later; the client is only not
     /// told where.
-    async fn invalidate(&mut self, batch: Vec<Invalidation>, in_doubt: bool) -> Option<Place> {
-        let appending = Appending { batch, intent: self.intent.take(), in_doubt, urgent: false };
+    async fn invalidate(
+        &self,
+        batch: Vec<Invalidation>,
+        intent: Option<IntentId>,
+        in_doubt: bool,
+    ) -> Option<Place> {
+        let appending = Appending { batch, intent, in_doubt, ..Appending::default() };
         self.engine.invalidate_as(appending).await.ok()
     }
 
+    /// What may have changed, as far as it is known now.
+    fn at_stake(&self) -> Vec<Invalidation> {
+        match &self.state {
+            State::Unsent | State::Settled => Vec::new(),
+            State::Sent => self.unknown.clone(),
+            State::Answered { plan, waits: false, .. } => plan.clone(),
+            State::Answered { plan, waits: true, .. } => {
+                let rest = self.unknown.iter().filter(|purge| !plan.contains(purge));
+                plan.iter().chain(rest).cloned().collect()
+            }
+        }
+    }
+
     fn give_up(&mut self) {
-        match std::mem::replace(&mut self.state, State::Settled) {
-            State::Unsent | State::Settled => {}
-            State::Sent => self.engine.in_doubt(&self.unknown),
-            State::Answered { plan, .. } => self.engine.in_doubt(&plan),
+        let batch = self.at_stake();
+        self.state = State::Settled;
+        if !batch.is_empty() {
+            self.engine.in_doubt(&batch);
         }
     }
 }
@@ -174,11 +231,14 @@ mod tests {
     enum Event {
         Send,
         Answer(u16),
+        /// As an answer whose body is to tell more.
+        Promise(u16),
+        Told(&'static str),
         Pause,
         Finish,
         Fail,
     }
-    use Event::{Answer, Fail, Finish, Pause, Send};
+    use Event::{Answer, Fail, Finish, Pause, Promise, Send, Told};
 
     fn purge(tag: &str) -> Vec<Invalidation> {
         vec![Invalidation::hard(Matcher::Tag(tag.into()))]
@@ -192,9 +252,16 @@ mod tests {
         for event in events {
             match *event {
                 Send => write.send().await,
-                Answer(status) => {
-                    let position = write.answer(status.try_into().unwrap(), || purge("planned")).await;
+                Answer(status) | Promise(status) => {
+                    let plan = || WritePlan { purges: purge("planned"), waits: matches!(event, Promise(_)) };
+                    let position = write.answer(status.try_into().unwrap(), plan).await;
                     assert!(position.is_none_or(|place| place.position == engine.position()), "{events:?}");
+                }
+                Told(tag) => {
+                    let all = [purge("planned"), purge(tag)].concat();
+                    if let Some(appended) = write.told(all) {
+                        appended.await;
+                    }
                 }
                 Pause => tokio::time::advance(STREAMED + Duration::from_millis(1)).await,
                 Finish => write.finish().await,
@@ -234,6 +301,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reply_that_streams_is_purged_for_at_both_ends() {
         check(&[Send, Answer(200), Pause, Finish], 2, 0).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_body_tells_is_purged_once_and_else_is_in_doubt() {
+        check(&[Send, Promise(200), Told("told"), Finish], 2, 0).await;
+        check(&[Send, Promise(200), Told("planned"), Finish], 1, 0).await;
+        check(&[Send, Promise(200), Told("told"), Told("again"), Finish], 2, 0).await;
+        check(&[Send, Promise(200), Pause, Told("planned"), Finish], 2, 0).await;
+        check(&[Send, Promise(200), Finish], 2, 0).await;
+        check(&[Send, Promise(200)], 1, 2 * IN_DOUBT).await;
+        check(&[Send, Promise(200), Fail], 2, 2 * IN_DOUBT).await;
+        check(&[Send, Promise(200), Told("told")], 2, 2 * IN_DOUBT).await;
+        check(&[Send, Promise(404), Finish], 0, 0).await;
+        check(&[Send, Answer(200), Told("told"), Finish], 1, 0).await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -142,7 +142,8 @@ impl SpooledLog {
 #[async_trait]
 impl Log for SpooledLog {
     async fn append(&self, appending: Appending) -> Result<Place, LogError> {
-        let Appending { batch, intent, in_doubt, urgent: _ } = appending;
+        // It is applied before the first thing that is waited for.
+        let Appending { batch, intent, in_doubt, urgent: _, at_once: _ } = appending;
         let intent = intent.and_then(|IntentId(id)| u64::try_from(id).ok());
         let settled = intent.filter(|_| !in_doubt);
         if batch.is_empty() {

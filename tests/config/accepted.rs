@@ -4,7 +4,7 @@ use crate::{env, parse};
 use larder::config::{self, ListenSettings, Settings, SharedLogSettings, TlsFiles};
 use larder::engine::Collapse;
 use larder::engine::{CacheRule, Route};
-use larder::invalidation::{Mode, Selector, Template, Variable, WriteRule};
+use larder::invalidation::{Mode, PurgeRule, Selector, Template, Variable, WriteRule};
 use larder::key::{HostAliases, KeyRule, NamePattern, QueryRule, VaryInput};
 use larder::observe::{AccessLogSettings, Format};
 use larder::origin::{Balance, HealthCheckSettings, OriginSettings, Protocol, ServerAddress};
@@ -67,7 +67,7 @@ fn one_line_is_a_caching_proxy() {
     let [route] = settings.routes.as_slice() else { panic!("{:?}", settings.routes) };
     assert_eq!((&*route.name, route.index, &*route.origin), ("default", 0, "default"));
     assert!(route.pattern.is_none());
-    assert_eq!(route.on_write, WriteRule { purge: vec![], mode: Mode::Hard });
+    assert_eq!(route.on_write, WriteRule::default());
     let rule = route.cache.as_ref().unwrap();
     assert_eq!(rule.freshness, FreshnessRule::default());
     assert_eq!(rule.key, KeyRule::default());
@@ -263,7 +263,7 @@ fn everything_of_routes_is_honoured() {
     assert_eq!(rule.tags, tags.map(template));
     assert_eq!((rule.memory_ttl, rule.collapse), (Some(S(300)), Collapse::Off));
     assert_eq!((rule.memory, rule.remote, rule.sliding), (false, true, Some(S(2 * 24 * 3600))));
-    let purge = vec![
+    let purge = [
         Selector::SelfUrl,
         Selector::Url(template("/api/{version}/products")),
         Selector::Tag(template("product:{id}")),
@@ -271,7 +271,8 @@ fn everything_of_routes_is_honoured() {
         Selector::Route("list".into()),
         Selector::All,
     ];
-    assert_eq!(product.on_write, WriteRule { purge, mode: Mode::Soft });
+    let purge = purge.map(|selector| PurgeRule::new(selector, Mode::Soft)).to_vec();
+    assert_eq!(product.on_write, WriteRule { purge, mode: Mode::Soft, ..WriteRule::default() });
 }
 
 #[test]

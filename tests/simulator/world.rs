@@ -358,7 +358,8 @@ pub(crate) fn route(index: usize, tag: &str, ttl: Option<Duration>) -> Route {
             remote: true,
             sliding: None,
         }),
-        on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
+        region: None,
+        on_write: WriteRule::default(),
         cdns: None,
     }
 }

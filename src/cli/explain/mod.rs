@@ -26,7 +26,8 @@ pub(super) fn explain(arguments: &Explain) -> Result<(), Failure> {
     let (_, settings) = configuration::load(&arguments.file)?;
     let origins = settings.origins;
     let rules = Rules::new(settings.routes, settings.host_aliases);
-    let request = Request::parse(&arguments.method, &arguments.url, &arguments.headers, rules.aliases());
+    let Explain { file: _, method, url, headers, data } = arguments;
+    let request = Request::parse(method, url, headers, data.as_deref(), rules.aliases());
     let request = request.map_err(Failure::usage)?;
     output::print(&page(&rules, &origins, &request))
 }

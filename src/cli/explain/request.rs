@@ -1,5 +1,6 @@
 //! The request that was written on the command line.
 
+use crate::invalidation::Json;
 use crate::key::{HostAliases, Scheme, canonical_authority};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
@@ -15,6 +16,8 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) query: Option<String>,
     pub(super) headers: HeaderMap,
+    /// What stands in its body, if that was given.
+    pub(super) body: Option<Json>,
 }
 
 impl Request {
@@ -23,6 +26,7 @@ impl Request {
         method: &str,
         url: &str,
         headers: &[String],
+        data: Option<&str>,
         aliases: &HostAliases,
     ) -> Result<Self, String> {
         let bad_method =
@@ -52,6 +56,7 @@ impl Request {
             path: if path.is_empty() { "/" } else { path }.to_owned(),
             query: query.map(str::to_owned),
             headers: headers.iter().map(|line| field(line)).collect::<Result<_, _>>()?,
+            body: data.map(json).transpose()?,
         })
     }
 
@@ -77,6 +82,11 @@ fn split_scheme(url: &str) -> Option<(Scheme, &str)> {
     known.into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name)).map(|(_, scheme)| (scheme, rest))
 }
 
+fn json(data: &str) -> Result<Json, String> {
+    let fault = || "the text of --data is not JSON, and nothing else is looked into".to_owned();
+    Json::parse(data.as_bytes()).ok_or_else(fault)
+}
+
 fn field(line: &str) -> Result<(HeaderName, HeaderValue), String> {
     let fault = || format!("`{}` is no field; write it as in -H 'Name: value'", line.escape_debug());
     let (name, value) = line.split_once(':').ok_or_else(fault)?;
@@ -95,7 +105,7 @@ mod tests {
     fn parse(method: &str, url: &str, headers: &[&str]) -> Result<Request, String> {
         let aliases = HostAliases::new([("catalog.svc".to_owned(), "shop.example".to_owned())]);
         let headers: Vec<_> = headers.iter().map(|line| (*line).to_owned()).collect();
-        Request::parse(method, url, &headers, &aliases)
+        Request::parse(method, url, &headers, None, &aliases)
     }
 
     #[test]

@@ -38,6 +38,19 @@ routes:
         - { prefix: /api/v1/categories }
         - { url: "https://www.example.com/p/{id}" }
         - { route: static }
+  - name: stock
+    path: /api/v1/stock/{sku}
+    cache: bypass
+    on_write:
+      on_unknown: { prefix: /api/v1/stock }
+      purge:
+        - tag: "category:{body./category/id}"
+          on_unknown: { tag: "stock:{sku}" }
+          soft: true
+        - { tag: "sku:{request.body./sku}" }
+        - { url: "/api/v1/{region}/offers/{reply.X-Offer}", on_unknown: { route: static } }
+        - { tag: moved, when: { status: [201, 3xx], header: [X-Moved, "X-Mode: full"] } }
+        - { tag: "store:{header.X-Store}:{query.page}" }
   - name: cart
     path: /api/v1/carts/**
     cache: bypass
@@ -48,10 +61,14 @@ routes:
 
 /// What is printed. The line of the rule's hash is left out: it is a number without a meaning to people.
 fn explain(method: &str, url: &str, headers: &[&str]) -> String {
+    explain_data(method, url, headers, None)
+}
+
+fn explain_data(method: &str, url: &str, headers: &[&str], data: Option<&str>) -> String {
     let settings = config::parse(SHOP, "proxy.yaml", &|_| None).unwrap();
     let rules = Rules::new(settings.routes, settings.host_aliases);
     let headers: Vec<_> = headers.iter().map(|line| (*line).to_owned()).collect();
-    let request = Request::parse(method, url, &headers, rules.aliases()).unwrap();
+    let request = Request::parse(method, url, &headers, data, rules.aliases()).unwrap();
     let text = page(&rules, &settings.origins, &request);
     text.lines()
         .filter(|line| !line.trim_start().starts_with("rule "))
@@ -142,6 +159,7 @@ not         static: its path is /static/**
             api-host: its path is /api/v1/products/{id}
             product-new: its path is /api/v1/products/{id}
             product: its path is /api/v1/products/{id}
+            stock: its path is /api/v1/stock/{sku}
 origin      default, at http://10.0.0.1:3000, http://10.0.0.2:3000
 cache       bypass: never stored, never collapsed, never stale
 ",
@@ -183,6 +201,50 @@ when        the origin has answered, unless with 4xx; also when it fails or the 
         soft.contains("            everything (soft)                    on_write { all: true }\n"),
         "{soft}"
     );
+}
+
+/// The part of the page that a write adds.
+fn purges(headers: &[&str], data: Option<&str>) -> String {
+    let text = explain_data("PATCH", "http://shop.example.com/api/v1/stock/x1?page=2", headers, data);
+    text.lines().skip_while(|line| !line.starts_with("purges")).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn what_only_a_reply_tells() {
+    let got = purges(&["X-Store: north"], None);
+    let want = "\
+purges      url shop.example.com/api/v1/stock/x1                   the target of a write (RFC 9111, 4.4)
+            tag category:{body./category/id} (soft)                on_write { tag: \"category:{body./category/id}\" }, as the body of the reply says, or else that of the request
+            tag sku:{request.body./sku}                            on_write { tag: \"sku:{request.body./sku}\" }, as the body of the request says (see --data)
+            url shop.example.com/api/v1/us/offers/{reply.x-offer}  on_write { url: \"/api/v1/{region}/offers/{reply.x-offer}\" }, as the reply says
+            tag moved                                              on_write { tag: \"moved\" }, when the status is 201 or 3xx, when the reply has x-moved, when the reply has x-mode: full
+            tag store:north:2                                      on_write { tag: \"store:{header.x-store}:{query.page}\" }
+            and what Location and Content-Location of the reply name on the same host
+in doubt    prefix shop.example.com/api/v1/stock                   in place of Location and Content-Location: on_unknown of on_write
+            tag stock:x1 (soft)                                    in place of tag category:{body./category/id}, where that is not told: its on_unknown
+            prefix shop.example.com/api/v1/stock                   in place of tag sku:{request.body./sku}, where that is not told: on_unknown of on_write
+            route static                                           in place of url shop.example.com/api/v1/us/offers/{reply.x-offer}, where that is not told: its on_unknown
+when        the origin has answered, unless with 4xx; also when it fails or the outcome is unknown
+";
+    assert_eq!(got, want, "got:\n{got}");
+}
+
+#[test]
+fn what_the_request_tells() {
+    let got = purges(&[], Some(r#"{"sku": "x 1", "category": {"id": 7}}"#));
+    let want = "\
+purges      url shop.example.com/api/v1/stock/x1                   the target of a write (RFC 9111, 4.4)
+            tag category:7 (soft)                                  on_write { tag: \"category:{body./category/id}\" }, unless the reply says something else
+            tag sku:x 1                                            on_write { tag: \"sku:{request.body./sku}\" }
+            url shop.example.com/api/v1/us/offers/{reply.x-offer}  on_write { url: \"/api/v1/{region}/offers/{reply.x-offer}\" }, as the reply says
+            tag moved                                              on_write { tag: \"moved\" }, when the status is 201 or 3xx, when the reply has x-moved, when the reply has x-mode: full
+            prefix shop.example.com/api/v1/stock                   on_write { tag: \"store:{header.x-store}:{query.page}\" }, since the request has no {header.x-store}
+            and what Location and Content-Location of the reply name on the same host
+in doubt    prefix shop.example.com/api/v1/stock                   in place of Location and Content-Location: on_unknown of on_write
+            route static                                           in place of url shop.example.com/api/v1/us/offers/{reply.x-offer}, where that is not told: its on_unknown
+when        the origin has answered, unless with 4xx; also when it fails or the outcome is unknown
+";
+    assert_eq!(got, want, "got:\n{got}");
 }
 
 #[test]

@@ -1,9 +1,12 @@
-//! What a write purges, each with the rule that says so.
+//! What a write purges, each with the rule that says so; and what in place of what only a reply tells.
 
 use super::page::Page;
 use super::request::Request;
 use crate::engine::{Route, Rules};
-use crate::invalidation::{Invalidation, Matcher, Mode, Selector, Values, WriteRule, WriteSeen, plan_write};
+use crate::invalidation::{
+    Invalidation, Matcher, Mode, PurgeRule, Selector, Template, Values, Variable, When, WriteRule, WriteSeen,
+    plan_write,
+};
 use crate::key::canonical_authority;
 use crate::route::Captures;
 use std::borrow::Cow;
@@ -16,44 +19,183 @@ pub(super) fn write(
     request: &Request,
     captures: Option<&Captures<'_>>,
 ) {
-    let plan = |purge: &[Selector]| {
-        let rule = WriteRule { purge: purge.to_vec(), mode: route.on_write.mode };
-        // Without a reply it is planned for a write whose outcome is unknown: everything the rule can reach.
-        let write = WriteSeen { authority: &request.authority, path: &request.path, reply: None };
-        let canonical = |authority: &str| {
-            let name = canonical_authority(authority, request.scheme, rules.aliases());
-            name.map_or_else(|| authority.to_owned(), Cow::into_owned)
-        };
-        let values = Values {
+    let scene = Scene {
+        rules,
+        rule: &route.on_write,
+        request,
+        values: Values {
             captures: &|name| captures.and_then(|captures| captures.get(name)),
             query: request.query.as_deref(),
-            region: None,
+            region: route.region.as_ref().map(|region| region.of(&request.headers)),
             request: &request.headers,
             reply: None,
-            request_body: None,
+            request_body: request.body.as_ref(),
             reply_body: None,
-        };
-        plan_write(&rule, &write, &values, canonical)
+        },
     };
-    let target = plan(&[]);
-    let mut purges: Vec<_> = target
-        .iter()
-        .map(|purge| (shown(purge), "the target of a write (RFC 9111, 4.4)".to_owned()))
-        .collect();
-    for selector in &route.on_write.purge {
-        let reached = plan(std::slice::from_ref(selector));
-        let own = reached.iter().filter(|purge| !target.contains(purge));
-        purges.extend(own.map(|purge| (shown(purge), rule(selector))));
-    }
-    let width = purges.iter().map(|(what, _)| what.chars().count()).max().unwrap_or_default();
-    for (what, why) in purges {
-        page.line("purges", &format!("{what:width$}  {why}"));
-    }
+    let (purges, doubts) = scene.lines();
+    let all = purges.iter().chain(&doubts);
+    let width = all.map(|line| line.what.chars().count()).max().unwrap_or_default();
+    write_lines(page, "purges", &purges, width);
     page.line("", "and what Location and Content-Location of the reply name on the same host");
+    write_lines(page, "in doubt", &doubts, width);
     page.line(
         "when",
         "the origin has answered, unless with 4xx; also when it fails or the outcome is unknown",
     );
+}
+
+fn write_lines(page: &mut Page, label: &str, lines: &[Line], width: usize) {
+    for Line { what, why } in lines {
+        page.line(label, &format!("{what:width$}  {why}"));
+    }
+}
+
+/// What is purged, and why.
+struct Line {
+    what: String,
+    why: String,
+}
+
+/// A write, and what is known of it without a reply.
+struct Scene<'a> {
+    rules: &'a Rules,
+    rule: &'a WriteRule,
+    request: &'a Request,
+    values: Values<'a>,
+}
+
+impl Scene<'_> {
+    /// What is purged when the reply tells everything, and what is purged in place of what it does not tell.
+    fn lines(&self) -> (Vec<Line>, Vec<Line>) {
+        let target = self.plan(&WriteRule::default());
+        let why = "the target of a write (RFC 9111, 4.4)";
+        let line = |purge: &Invalidation| Line { what: shown(purge), why: why.to_owned() };
+        let (mut purges, mut doubts) = (target.iter().map(line).collect::<Vec<_>>(), Vec::new());
+        if self.rule.on_unknown.is_some() {
+            let alone = WriteRule { purge: Vec::new(), ..self.rule.clone() };
+            let why = "in place of Location and Content-Location: on_unknown of on_write";
+            doubts.extend(self.besides(&target, &alone, why));
+        }
+        for purge in &self.rule.purge {
+            let on_unknown = purge.on_unknown.as_ref().or(self.rule.on_unknown.as_ref()).cloned();
+            let alone = PurgeRule { on_unknown, ..purge.clone() };
+            let alone = WriteRule { purge: vec![alone], ..WriteRule::default() };
+            match self.unknown(&purge.selector) {
+                None => purges.extend(self.besides(&target, &alone, &self.reason(purge))),
+                Some(Unknown::Lacking(variable)) => {
+                    let why = format!("{}, since the request has no {{{variable}}}", self.reason(purge));
+                    purges.extend(self.besides(&target, &alone, &why));
+                }
+                Some(Unknown::Told(what)) => {
+                    let why = format!("in place of {what}, {}", stands_in(purge, self.rule));
+                    doubts.extend(self.besides(&target, &alone, &why));
+                    let what = if purge.mode == Mode::Soft { format!("{what} (soft)") } else { what };
+                    purges.push(Line { what, why: self.reason(purge) });
+                }
+            }
+        }
+        (purges, doubts)
+    }
+
+    /// What `rule` purges besides `target` where nothing is known of a reply.
+    fn besides<'s>(
+        &'s self,
+        target: &[Invalidation],
+        rule: &WriteRule,
+        why: &'s str,
+    ) -> impl Iterator<Item = Line> + use<'s> {
+        let purges = self.plan(rule).into_iter();
+        let own: Vec<_> = purges.filter(|purge| !target.contains(purge)).collect();
+        own.into_iter().map(move |purge| Line { what: shown(&purge), why: why.to_owned() })
+    }
+
+    fn plan(&self, rule: &WriteRule) -> Vec<Invalidation> {
+        let Request { authority, path, .. } = self.request;
+        let write = WriteSeen { authority, path, values: self.values, reply: None };
+        let canonical = |authority: &str| {
+            let name = canonical_authority(authority, self.request.scheme, self.rules.aliases());
+            name.map_or_else(|| authority.to_owned(), Cow::into_owned)
+        };
+        plan_write(rule, &write, canonical).purges
+    }
+
+    /// What of a selector is not known without a reply; `None` when all is.
+    fn unknown(&self, selector: &Selector) -> Option<Unknown> {
+        let (kind, template, is_known) = match selector {
+            Selector::Url(template) => ("url", template, self.values.location(template).is_ok()),
+            Selector::Prefix(template) => ("prefix", template, self.values.location(template).is_ok()),
+            Selector::Tag(template) => ("tag", template, self.values.tag(template).is_some()),
+            Selector::SelfUrl | Selector::Route(_) | Selector::All => return None,
+        };
+        if is_known {
+            return None;
+        }
+        let is_to_come = |variable: &Variable| {
+            variable.needs_reply() || (variable.reads_request_body() && self.request.body.is_none())
+        };
+        let lacking = template.variables().find(|variable| {
+            !is_to_come(variable) && self.values.text(variable).is_none_or(|text| text.is_empty())
+        });
+        Some(match lacking {
+            Some(variable) => Unknown::Lacking(variable.to_string()),
+            None => Unknown::Told(format!("{kind} {}", self.sketch(kind, template))),
+        })
+    }
+
+    /// A template with what is known filled in.
+    fn sketch(&self, kind: &str, template: &Template<Variable>) -> String {
+        let text = template.fill(|variable| {
+            let known = self.values.text(variable);
+            Some(known.unwrap_or_else(|| Cow::Owned(format!("{{{variable}}}"))))
+        });
+        let text = text.unwrap_or_else(|| template.to_string());
+        let on_target = kind != "tag" && text.starts_with('/');
+        if on_target { format!("{}{text}", self.request.authority) } else { text }
+    }
+
+    /// The rule, and on what of a reply it depends.
+    fn reason(&self, purge: &PurgeRule) -> String {
+        let mut text = format!("on_write {}", purge.selector);
+        let When { statuses, fields } = &purge.when;
+        if !statuses.is_empty() {
+            let statuses: Vec<_> = statuses.iter().map(ToString::to_string).collect();
+            text.push_str(&format!(", when the status is {}", statuses.join(" or ")));
+        }
+        for (name, value) in fields {
+            let value = value.as_ref().map(|value| format!(": {value}")).unwrap_or_default();
+            text.push_str(&format!(", when the reply has {name}{value}"));
+        }
+        let reads = |read: fn(&Variable) -> bool| purge.selector.variables().any(read);
+        let is_overruled = reads(|variable| matches!(variable, Variable::Body(_)));
+        if is_overruled && self.request.body.is_some() {
+            text.push_str(", unless the reply says something else");
+        } else if is_overruled {
+            text.push_str(", as the body of the reply says, or else that of the request");
+        } else if reads(Variable::needs_reply) {
+            text.push_str(", as the reply says");
+        } else if reads(Variable::reads_request_body) && self.request.body.is_none() {
+            text.push_str(", as the body of the request says (see --data)");
+        }
+        text
+    }
+}
+
+/// Why a selector is not known.
+enum Unknown {
+    /// The request has no such value.
+    Lacking(String),
+    /// A reply or a body is to tell: what is known of the purge.
+    Told(String),
+}
+
+/// By what something stands in for a purge whose value is not told.
+fn stands_in(purge: &PurgeRule, rule: &WriteRule) -> &'static str {
+    match (&purge.on_unknown, &rule.on_unknown) {
+        (Some(_), _) => "where that is not told: its on_unknown",
+        (None, Some(_)) => "where that is not told: on_unknown of on_write",
+        (None, None) => "where that is not told: no on_unknown says what else",
+    }
 }
 
 fn shown(purge: &Invalidation) -> String {
@@ -69,16 +211,4 @@ fn shown(purge: &Invalidation) -> String {
         Mode::Hard => what,
         Mode::Soft => format!("{what} (soft)"),
     }
-}
-
-fn rule(selector: &Selector) -> String {
-    let selector = match selector {
-        Selector::SelfUrl => "url: self".to_owned(),
-        Selector::Url(template) => format!("url: \"{template}\""),
-        Selector::Tag(template) => format!("tag: \"{template}\""),
-        Selector::Prefix(template) => format!("prefix: \"{template}\""),
-        Selector::Route(route) => format!("route: {route}"),
-        Selector::All => "all: true".to_owned(),
-    };
-    format!("on_write {{ {selector} }}")
 }

@@ -14,7 +14,7 @@ pub(super) use cdn::{
 };
 pub(super) use origin::{HealthCheck, Origin};
 pub(super) use redis::{Redis, RedisChoice};
-pub(super) use route::{OnWrite, Route, Selector};
+pub(super) use route::{OnWrite, Purge, Route, Selector, When};
 
 use super::read::{Hint, List, Map, record};
 use super::units::Size;

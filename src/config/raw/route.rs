@@ -1,8 +1,10 @@
 //! `routes`, and what writes under them purge.
 
 use super::{Cache, CacheChoice};
-use crate::config::read::{At, FromYaml, Hint, Item, List, Record, record};
-use crate::config::values::{PrefixTemplate, RouteName, TagTemplate, UrlTarget};
+use crate::config::read::{At, Field, FromYaml, Hint, Item, List, Record, record};
+use crate::config::units::Size;
+use crate::config::values::{DoneStatus, FieldTest, PrefixTemplate, RouteName, TagTemplate, UrlTarget};
+use crate::config::yaml::{Key, Kind};
 use crate::route::{HostPattern, PathPattern};
 use http::Method;
 
@@ -26,12 +28,77 @@ record! {
 
 record! {
     /// `on_write`.
-    OnWrite;
-    "purge" => purge: List<Selector>,
+    OnWrite, hint: |key| match key {
+        "when" => Some(Hint::Instead("write it in the items of `purge` that depend on it".into())),
+        _ => None,
+    };
+    "purge" => purge: List<Purge>,
     "soft" => soft: bool,
+    "on_unknown" => on_unknown: Selector,
+    "max_body" => max_body: Size,
 }
 
-/// One item of `on_write.purge`: what it names.
+record! {
+    /// `on_write.purge[].when`.
+    When, hint: |key| match key {
+        "statuses" => Some(Hint::Meant("status")),
+        "headers" => Some(Hint::Meant("header")),
+        "method" | "methods" => Some(Hint::Instead("write a route with these `methods`".into())),
+        _ => None,
+    };
+    "status" => status: List<DoneStatus>,
+    "header" => header: List<FieldTest>,
+}
+
+/// One item of `on_write.purge`.
+#[derive(Clone)]
+pub(in crate::config) struct Purge {
+    pub(in crate::config) selector: Selector,
+    pub(in crate::config) soft: Field<bool>,
+    pub(in crate::config) when: Field<When>,
+    pub(in crate::config) on_unknown: Field<Selector>,
+}
+
+impl Record for Purge {
+    const KEYS: &'static [&'static str] =
+        &["url", "tag", "prefix", "route", "all", "soft", "when", "on_unknown"];
+
+    fn hint(key: &str) -> Option<Hint> {
+        match key {
+            "status" | "statuses" | "header" | "headers" => {
+                Some(Hint::Instead("write it under `when`: `when: { status: [201] }`".into()))
+            }
+            _ => Selector::hint(key),
+        }
+    }
+}
+
+impl FromYaml for Purge {
+    fn read(item: &Item<'_>) -> Option<Self> {
+        let entries = item.entries(SELECTOR)?;
+        let (mut named, mut unknown) = (Vec::new(), false);
+        let (mut soft, mut when, mut on_unknown) = (Field::Absent, Field::Absent, Field::Absent);
+        for (key, value) in entries {
+            match key.text.as_str() {
+                "soft" => soft = value.read(),
+                "when" => when = value.read(),
+                "on_unknown" => on_unknown = value.read(),
+                known if Selector::KEYS.contains(&known) => named.push((key, value)),
+                _ => {
+                    item.unknown_key::<Self>(key);
+                    unknown = true;
+                }
+            }
+        }
+        if named.is_empty() && unknown {
+            return None;
+        }
+        let selector = Selector::one(item, &named)?;
+        Some(Self { selector, soft, when, on_unknown })
+    }
+}
+
+/// What a purge names.
 #[derive(Clone)]
 pub(in crate::config) enum Selector {
     Url(At<UrlTarget>),
@@ -40,6 +107,9 @@ pub(in crate::config) enum Selector {
     Route(At<RouteName>),
     All,
 }
+
+/// What a selector looks like.
+const SELECTOR: &str = "a selector such as `{ url: self }` or `{ tag: catalog }`";
 
 impl Record for Selector {
     const KEYS: &'static [&'static str] = &["url", "tag", "prefix", "route", "all"];
@@ -51,17 +121,17 @@ impl Record for Selector {
             "prefixes" => "write an item for each: `- { prefix: … }`",
             "routes" => "write an item for each: `- { route: … }`",
             "path" => "write `url`, or `prefix` for everything below",
-            "soft" => "write it beside `purge`",
+            "soft" => "write it beside `purge`, or in an item of it",
             _ => return None,
         };
         Some(Hint::Instead(remedy.into()))
     }
 }
 
-impl FromYaml for Selector {
-    fn read(item: &Item<'_>) -> Option<Self> {
-        let entries = item.entries("a selector such as `{ url: self }` or `{ tag: catalog }`")?;
-        let [(key, value)] = entries.as_slice() else {
+impl Selector {
+    /// The one thing that `entries` of `item` name.
+    fn one(item: &Item<'_>, entries: &[(&Key, Item<'_>)]) -> Option<Self> {
+        let [(key, value)] = entries else {
             let problem =
                 if entries.is_empty() { "names nothing" } else { "names several things in one item" };
             item.fault(problem, "write an item of the list for each, such as `- { url: self }`");
@@ -84,5 +154,15 @@ impl FromYaml for Selector {
                 None
             }
         }
+    }
+}
+
+/// A selector by itself; the word `all` is one, too.
+impl FromYaml for Selector {
+    fn read(item: &Item<'_>) -> Option<Self> {
+        if matches!(item.kind(), Kind::Scalar(text) if text == "all") {
+            return Some(Self::All);
+        }
+        Self::one(item, &item.entries(SELECTOR)?)
     }
 }

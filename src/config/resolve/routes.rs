@@ -7,7 +7,7 @@ use crate::config::fault::quoted;
 use crate::config::raw::{Cache, CacheChoice, File, Route as RawRoute};
 use crate::config::read::{At, Field, List};
 use crate::engine::{CacheRule, Route};
-use crate::invalidation::{Mode, WriteRule};
+use crate::invalidation::WriteRule;
 use crate::key::RegionRule;
 use crate::route::{PathPattern, RoutePattern, Router};
 use http::Method;
@@ -41,7 +41,12 @@ pub(super) fn routes(
             pattern,
             origin: origin(scope, at.value.origin.set(), &names),
             cache: rule(scope, at, defaults, &captures, region),
-            on_write: on_write(scope, &at.value, &captures, &names),
+            region: region.value().map(Arc::clone),
+            on_write: on_write(
+                scope,
+                &at.value,
+                &write::Known { captures: &captures, names: &names, region },
+            ),
             cdns: None,
         });
     }
@@ -52,7 +57,8 @@ pub(super) fn routes(
         pattern: None,
         origin: origins::DEFAULT.into(),
         cache: merged(None, defaults).map(|rule| cache::settings(scope, &rule, region)),
-        on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
+        region: region.value().map(Arc::clone),
+        on_write: WriteRule::default(),
         cdns: None,
     });
     routes
@@ -191,7 +197,7 @@ fn merged(own: Option<&Field<CacheChoice>>, defaults: &Field<CacheChoice>) -> Op
     }
 }
 
-fn on_write(scope: &Scope<'_>, route: &RawRoute, captures: &Captures<'_>, names: &Names<'_>) -> WriteRule {
+fn on_write(scope: &Scope<'_>, route: &RawRoute, known: &write::Known<'_>) -> WriteRule {
     if let (Some(at), Some(methods)) = (route.on_write.set(), route.methods.value())
         && methods.is_whole()
         && methods.written > 0
@@ -203,7 +209,7 @@ fn on_write(scope: &Scope<'_>, route: &RawRoute, captures: &Captures<'_>, names:
             "add the methods of writes, such as PUT, or leave `methods` out",
         );
     }
-    write::rule(scope, route.on_write.value(), captures, names)
+    write::rule(scope, route.on_write.value(), known)
 }
 
 /// Reports routes that no request can reach.

@@ -6,6 +6,7 @@ mod http;
 mod net;
 mod redis;
 mod rules;
+mod when;
 
 pub(super) use basic::{Fraction, Threads, Token};
 pub(super) use cdn::{BaseUrl, Ident, Key, SecretTemplate, Separator, UrlTemplate, ValueTemplate};
@@ -13,3 +14,4 @@ pub(super) use http::{RouteName, Status};
 pub(super) use net::Authority;
 pub(super) use redis::{Namespace, Password, RedisUrl};
 pub(super) use rules::{PrefixTemplate, TagTemplate, UrlTarget};
+pub(super) use when::{DoneStatus, FieldTest};

@@ -285,7 +285,8 @@ impl Node {
                 remote: true,
                 sliding: None,
             }),
-            on_write: WriteRule { purge: Vec::new(), mode: Mode::Hard },
+            region: None,
+            on_write: WriteRule::default(),
             cdns: None,
         });
         Self { engine, ledger, route, told, clock, asked }

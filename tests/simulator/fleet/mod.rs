@@ -344,7 +344,7 @@ impl Fleet {
         let announced = intent.is_some();
         match intent {
             Some(_) => {
-                let appending = Appending { batch, intent, in_doubt: true, urgent: false };
+                let appending = Appending { batch, intent, in_doubt: true, ..Appending::default() };
                 let _position = node.engine.invalidate_as(appending).await;
             }
             None => node.engine.in_doubt(&batch),
