@@ -18,18 +18,22 @@ pub static EACH: [(&str, &Limits); 7] = [
     ("bunny", &BUNNY),
 ];
 
-/// Paths that end in `*` and may be in progress at once for a distribution of CloudFront; beside them 3,000 others may.
-/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html>
+/// Paths and tags that may be in progress at once for a distribution of CloudFront, by
+/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html>, …
+pub const CLOUDFRONT_FILES: usize = 3_000;
+
+/// … and paths that end in `*`, which are counted apart.
 pub const CLOUDFRONT_WILDCARDS: usize = 15;
 
 /// Amazon CloudFront. A prefix is a wildcard; a URL is one too, where query strings belong to the cache key.
 pub static CLOUDFRONT: Limits = Limits {
     // Paths of 4,000 characters at most (invalidation-specifying-objects.html), and escaping may make three of one. The
-    // size of a request is not documented; half a megabyte is 3,000 paths of 160 bytes.
-    url: Some(Many { targets: 3_000, bytes: 512 << 10, overhead: 16, longest: 1_300 }),
-    prefix: Some(Many { targets: CLOUDFRONT_WILDCARDS, bytes: 512 << 10, overhead: 64, longest: 1_300 }),
+    // size of a request is not documented; half a megabyte is 1,000 paths of 500 bytes. A call asks for a third of what may
+    // be in progress: for all of it, it would have to wait until nothing of anybody's is.
+    url: Some(Many { targets: CLOUDFRONT_FILES / 3, bytes: 512 << 10, overhead: 16, longest: 1_300 }),
+    prefix: Some(Many { targets: CLOUDFRONT_WILDCARDS / 3, bytes: 512 << 10, overhead: 64, longest: 1_300 }),
     // A tag counts as a path (invalidation-specifying-tags.html).
-    tag: Some(Many { targets: 3_000, bytes: 512 << 10, overhead: 16, longest: 256 }),
+    tag: Some(Many { targets: CLOUDFRONT_FILES / 3, bytes: 512 << 10, overhead: 16, longest: 256 }),
     all: true,
     soft: false,
     queries: true,

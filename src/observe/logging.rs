@@ -14,7 +14,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Unless told otherwise: what Larder does, and of the libraries below it only what went wrong.
-const DEFAULT_FILTER: &str = "info,pingora=warn,h2=warn,rustls=warn,moka=warn";
+const DEFAULT_FILTER: &str = "info,pingora=warn,h2=warn,rustls=warn,moka=warn,aws_config=warn";
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 

@@ -268,6 +268,19 @@ async fn failures_are_told_apart() {
 }
 
 #[tokio::test]
+async fn proxies_of_the_environment_are_used() {
+    let server = Raw::start(vec![Say::reply(201, &[], DONE)]).await;
+    let url = server.url();
+    let variables = [&KEYS[..], &[("HTTP_PROXY", &*url), ("NO_PROXY", "")]].concat();
+    if inside("cloudfront::proxies_of_the_environment_are_used", &variables).await {
+        cloudfront("http://cloudfront.test", "E1").send(&call(1, vec![Target::All])).await.unwrap();
+        return;
+    }
+    let requests = server.requests();
+    assert!(requests[0].line().starts_with("POST http://cloudfront.test/2020-05-31/"), "{requests:?}");
+}
+
+#[tokio::test]
 async fn a_repetition_is_the_same_request() {
     if !inside("cloudfront::a_repetition_is_the_same_request", &KEYS).await {
         return;

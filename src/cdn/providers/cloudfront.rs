@@ -4,7 +4,7 @@
 
 use super::{MakeError, base};
 use crate::cdn::client::{chain, retry_after, told};
-use crate::cdn::limits::{CLOUDFRONT, CLOUDFRONT_WILDCARDS};
+use crate::cdn::limits::CLOUDFRONT;
 use crate::cdn::{Call, CallError, Limits, Many, Provider, Target, judge};
 use crate::time::{Clock, SystemClock};
 use arc_swap::ArcSwapOption;
@@ -31,6 +31,9 @@ use std::time::Duration;
 /// How long to wait while as many invalidations are in progress as may be. They take seconds to minutes, and CloudFront does
 /// not say how many are left; asking four times a minute finds a place soon enough and is no load.
 const IN_PROGRESS: Duration = Duration::from_secs(15);
+
+/// Characters of an error of the SDK that are told to operators. A chain of credentials names each of its members.
+const MAX_TOLD: usize = 500;
 
 /// What is set for CloudFront. Credentials come from the chain of the SDK: environment, profile, container, machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,13 +146,14 @@ fn http_client() -> SharedHttpClient {
     })
 }
 
-/// What fits into a call, whatever is in it: wildcards and other paths are counted apart.
+/// What fits into a call, whatever is in it.
 fn limits(query_strings: bool, tags: Option<&HeaderName>) -> Limits {
     let mut limits = CLOUDFRONT.clone().with_tags(tags.is_some());
     if query_strings {
-        let halved = |many: Many, by: usize| Many { targets: CLOUDFRONT_WILDCARDS / by, ..many };
-        limits.url = limits.url.map(|many| halved(many, 1));
-        limits.prefix = limits.prefix.map(|many| halved(many, 2));
+        // A wildcard for a URL, and for a prefix one more: for its own path, with any query.
+        let prefix = limits.prefix.map_or(0, |many| many.targets);
+        limits.url = limits.url.map(|many| Many { targets: prefix, ..many });
+        limits.prefix = limits.prefix.map(|many| Many { targets: prefix / 2, ..many });
     }
     if let (Some(header), Some(name)) = (&mut limits.header, tags) {
         header.name = name.clone();
@@ -318,9 +322,9 @@ fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dy
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Enough of it for a log line.
+/// Enough of it for a line of the log.
 fn shortened(text: &str) -> String {
-    text.chars().take(400).collect()
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_TOLD).collect()
 }
 
 #[cfg(test)]
