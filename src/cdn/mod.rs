@@ -1,9 +1,10 @@
 //! The CDNs in front: each is told what was purged, once all nodes have applied it, and until it has taken it.
 //!
 //! ```text
-//! log ─▶ queue of a CDN ─▶ one node delivers: waits until the fleet has applied a purge,
-//!        (`Outbox`)          joins what waits (`backlog`), makes calls of it within the limits of the API,
-//!                            repeats what fails, buries what cannot be delivered
+//! log ─▶ queue of a CDN ─▶ one node has the lead (`deliver`) and turns purges into targets that the API knows (`reach`),
+//!        (`Outbox`)          joins what waits and makes calls of it within the limits of the API (`pending`),
+//!                            waits until all nodes have applied what a call is about, keeps to the rate (`budget`),
+//!                            repeats what fails (`retry`), buries what cannot be delivered
 //!                                └─▶ `Provider` ─▶ CloudFront, Fastly, …
 //! ```
 //!

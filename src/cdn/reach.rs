@@ -145,7 +145,7 @@ impl Aim {
             for template in &route.tags {
                 let Some(filled) = answers(route, template, tag) else { continue };
                 made = true;
-                for filled in filled {
+                for filled in &filled {
                     add(&mut found, self.of_filled(route, filled, reach)?);
                 }
             }
@@ -157,17 +157,17 @@ impl Aim {
         let Some(route) = reach.routes.iter().find(|route| *route.name == *name) else {
             return self.everything(TargetKind::Tag);
         };
-        self.of_filled(route, fill(route.path.as_ref(), &[]), reach)
+        self.of_filled(route, &fill(route.path.as_ref(), &[]), reach)
     }
 
     /// The paths of a pattern, on each host of its route.
-    fn of_filled(&self, route: &RouteReach, filled: Filled, reach: &Reach) -> Targets {
+    fn of_filled(&self, route: &RouteReach, filled: &Filled, reach: &Reach) -> Targets {
         let Some(authorities) = self.authorities(route.host.as_ref(), reach) else {
             return self.everything(TargetKind::Url);
         };
         let mut found = Vec::new();
         for authority in authorities.iter().filter(|authority| self.stands_before(authority)) {
-            match &filled {
+            match filled {
                 Filled::Paths(paths) => {
                     for path in paths {
                         add(&mut found, self.of_path(authority, path)?);

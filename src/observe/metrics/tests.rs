@@ -240,3 +240,34 @@ fn the_use_of_redis_is_counted_once_there_is_one() {
         check(&metrics, &[line]);
     }
 }
+
+#[test]
+fn what_cdns_were_told() {
+    let metrics = metrics();
+    metrics.install_cdns(["edge".into()]);
+    metrics.purged("edge", PurgeResult::Delivered, 3);
+    metrics.purged("edge", PurgeResult::Failed("timeout"), 2);
+    metrics.purged("edge", PurgeResult::Dead, 1);
+    metrics.purged("unknown", PurgeResult::Dead, 1);
+    metrics.called("edge", CallResult::Failed("throttled"), Duration::from_millis(200));
+    CdnObserver::delivered(&metrics, "edge", Duration::from_secs(5000));
+    metrics.waiting("edge", 7);
+    metrics.widened("edge", TargetKind::Url);
+    check(
+        &metrics,
+        &[
+            r#"larder_cdn_purges_total{cdn="edge",result="delivered"} 3"#,
+            r#"larder_cdn_purges_total{cdn="edge",result="timeout"} 2"#,
+            r#"larder_cdn_purges_total{cdn="edge",result="dead"} 1"#,
+            r#"larder_cdn_purges_total{cdn="edge",result="refused"} 0"#,
+            r#"larder_cdn_calls_total{cdn="edge",result="throttled"} 1"#,
+            r#"larder_cdn_call_seconds_bucket{cdn="edge",le="0.25"} 1"#,
+            r#"larder_cdn_delivery_seconds_bucket{cdn="edge",le="3600"} 0"#,
+            r#"larder_cdn_delivery_seconds_bucket{cdn="edge",le="7200"} 1"#,
+            r#"larder_cdn_delivery_seconds_sum{cdn="edge"} 5000"#,
+            r#"larder_cdn_backlog{cdn="edge"} 7"#,
+            r#"larder_cdn_widened_total{cdn="edge",kind="url"} 1"#,
+        ],
+    );
+    assert!(!metrics.text().contains("unknown"));
+}
