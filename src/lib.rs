@@ -39,11 +39,12 @@
 //! | [`semantics`] | RFC 9111 and its kin | – |
 //! | [`store`] | an entry, its binary form, the memory tier; the port of the tier that nodes share | `semantics`, `invalidation`, `key` |
 //! | [`invalidation`] | matchers, ledger, fence, what a write purges; the port of the log | – |
+//! | [`events`] | the application's own events: what each purges, what becomes of those that purge nothing | `invalidation`, `key` |
 //! | [`fleet`] | how nodes agree: one of them follows the shared log; the port of its server | `invalidation` |
 //! | [`origin`] | servers: balancing, health, pools; the port the engine fetches through | `semantics` |
 //! | [`cdn`] | the CDNs in front: what each is told, when, and until it has taken it; one file a provider; the port of their queues | `invalidation`, `route` |
 //! | [`spool`] | the log of one Larder alone: a journal of announced writes and of the queues for CDNs that outlives it | `invalidation`, the port of `cdn` |
-//! | [`redis`] | Redis and Valkey: the shared tier, leases, the log's server, the queues for CDNs | the ports of `store`, `fleet` and `cdn` |
+//! | [`redis`] | Redis and Valkey: the shared tier, leases, the log's server, the queues for CDNs, where events come from | the ports of `store`, `fleet` and `cdn`, the intake of `events` |
 //! | [`admin`], [`observe`] | purge API, health, metrics, logs | everything above |
 //! | [`config`] | YAML text → the settings of each layer, every fault at once | the settings types |
 //! | [`app`] | composition and life cycle, in one place | everything |
@@ -61,6 +62,7 @@ pub mod cli;
 pub mod config;
 mod dice;
 pub mod engine;
+pub mod events;
 pub mod fleet;
 pub mod invalidation;
 pub mod key;

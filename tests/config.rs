@@ -7,6 +7,8 @@ use larder::config::{self, Faults, Settings};
 mod accepted;
 #[path = "config/cdn.rs"]
 mod cdn;
+#[path = "config/events.rs"]
+mod events;
 #[path = "config/faults.rs"]
 mod faults;
 #[path = "config/files.rs"]

@@ -1,6 +1,7 @@
 //! What the admin listener needs from the rest of Larder.
 
 use super::Stats;
+use crate::events::{Handed, Message, Refusal};
 use crate::invalidation::{Invalidation, LogError, Place};
 use async_trait::async_trait;
 use serde::Serialize;
@@ -12,6 +13,9 @@ pub trait Control: Send + Sync + 'static {
     /// Appends `batch` to the log. This node has applied it when it returns, whatever it returns; on failure it is appended
     /// later. `urgent`: somebody waits until every node has applied it.
     async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Place, LogError>;
+
+    /// Takes an event of the application; what it purges is purged as by [`Control::purge`].
+    async fn event(&self, message: Message, urgent: bool) -> Result<Handed, Refusal>;
 
     /// Waits, `within` at most, until every node has applied what stands at `place`; names those that have not.
     async fn spread(&self, place: Place, within: Duration) -> Vec<String>;

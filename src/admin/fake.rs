@@ -1,6 +1,8 @@
 //! A Larder for the tests of the admin listener, with a switch for each thing that can go wrong.
 
 use super::{Control, Degraded, Readiness, Reloaded, Retried, RetryError, Stats, Undelivered};
+use crate::events::fake::tag_rule;
+use crate::events::{EventRules, Handed, Message, Refusal, plan_event};
 use crate::invalidation::{Invalidation, LogError, Place, Position};
 use async_trait::async_trait;
 use std::sync::Mutex;
@@ -22,6 +24,17 @@ pub(crate) struct Fake {
 impl Control for Fake {
     async fn spread(&self, _place: Place, _within: Duration) -> Vec<String> {
         if self.node_hangs.load(SeqCst) { vec!["feed".into()] } else { Vec::new() }
+    }
+
+    async fn event(&self, message: Message, _urgent: bool) -> Result<Handed, Refusal> {
+        let rules = EventRules {
+            rules: vec![tag_rule("product_updated", &["product:{product_id}", "catalog"])],
+            ..EventRules::default()
+        };
+        let plan = plan_event(&rules, &message.read()?)?;
+        let purges = plan.batch.len();
+        let place = self.purge(plan.batch, false).await;
+        Ok(Handed { purges, place, faults: plan.faults })
     }
 
     async fn purge(&self, batch: Vec<Invalidation>, _urgent: bool) -> Result<Place, LogError> {

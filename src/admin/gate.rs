@@ -21,18 +21,21 @@ pub(super) enum Resource {
     Purge,
     /// `/cdn/retry`
     CdnRetry,
+    /// `/events`
+    Event,
     /// `/reload`
     Reload,
 }
 
 impl Resource {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Health,
         Self::Readiness,
         Self::Metrics,
         Self::Stats,
         Self::Purge,
         Self::CdnRetry,
+        Self::Event,
         Self::Reload,
     ];
 
@@ -44,6 +47,7 @@ impl Resource {
             Self::Stats => "/stats",
             Self::Purge => "/purge",
             Self::CdnRetry => "/cdn/retry",
+            Self::Event => "/events",
             Self::Reload => "/reload",
         }
     }
@@ -55,7 +59,7 @@ impl Resource {
 
     /// Whether it changes something.
     fn writes(self) -> bool {
-        matches!(self, Self::Purge | Self::CdnRetry | Self::Reload)
+        matches!(self, Self::Purge | Self::CdnRetry | Self::Event | Self::Reload)
     }
 
     fn allow(self) -> &'static str {
@@ -196,6 +200,8 @@ mod tests {
         check(&Method::HEAD, "/metrics", &[LOCAL], None, Ok(Resource::Metrics));
         check(&Method::POST, "/metrics", &[LOCAL], None, Err(Kind::MethodNotAllowed));
         check(&Method::POST, "/purge", &[LOCAL], None, Ok(Resource::Purge));
+        check(&Method::POST, "/events", &[LOCAL], None, Ok(Resource::Event));
+        check(&Method::GET, "/events", &[LOCAL], None, Err(Kind::MethodNotAllowed));
         check(&Method::POST, "/reload", &[LOCAL], None, Ok(Resource::Reload));
         check(&Method::PUT, "/reload", &[LOCAL], None, Err(Kind::MethodNotAllowed));
     }
@@ -207,7 +213,7 @@ mod tests {
         let bad = (AUTHORIZATION, "Bearer x");
         check(&Method::GET, "/healthz", &[], token, Ok(Resource::Health));
         check(&Method::GET, "/readyz", std::slice::from_ref(&bad), token, Ok(Resource::Readiness));
-        for path in ["/metrics", "/stats", "/purge", "/reload", "/nothing"] {
+        for path in ["/metrics", "/stats", "/purge", "/events", "/reload", "/nothing"] {
             check(&Method::GET, path, &[LOCAL], token, Err(Kind::Unauthorized));
             check(&Method::POST, path, &[LOCAL, bad.clone()], token, Err(Kind::Unauthorized));
         }

@@ -1,13 +1,15 @@
 //! What each resource answers.
 
 use super::answer::Answer;
+use super::events;
 use super::gate::Resource;
 use super::problem::{Kind, Problem};
 use super::purge::PurgeRequest;
 use super::{Control, RetryError};
-use crate::invalidation::{Invalidation, Matcher, Mode};
+use crate::events::{Handed, Message};
+use crate::invalidation::{Invalidation, Matcher, Mode, Place};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,6 +45,7 @@ pub(super) async fn handle(control: &Arc<dyn Control>, request: &Request<'_>) ->
         Resource::Stats => Ok(Answer::json(StatusCode::OK, &control.stats())),
         Resource::Purge => purge(&**control, request).await,
         Resource::CdnRetry => retry(&**control, request).await,
+        Resource::Event => event(&**control, request).await,
         Resource::Reload => reload(&**control, request.peer).await,
     };
     result.unwrap_or_else(Answer::from)
@@ -70,22 +73,7 @@ async fn purge(control: &dyn Control, request: &Request<'_>) -> Result<Answer, P
     match control.purge(batch, wait != Wait::Node).await {
         Ok(place) => {
             tracing::info!(target: "larder::audit", %peer, position = %place, soft, count, what, "purged");
-            let position = place.to_string();
-            if wait == Wait::Node {
-                return Ok(Answer::json(StatusCode::ACCEPTED, &json!({ "position": position })));
-            }
-            let behind = control.spread(place, FLEET_DEADLINE).await;
-            let cdns = match wait {
-                Wait::Cdn => control.delivered(place, CDN_DEADLINE).await,
-                Wait::Node | Wait::Fleet => Vec::new(),
-            };
-            let done = behind.is_empty() && cdns.is_empty();
-            let outstanding = match wait {
-                Wait::Cdn => json!({ "nodes": behind, "cdns": cdns }),
-                Wait::Node | Wait::Fleet => json!({ "nodes": behind }),
-            };
-            let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
-            Ok(Answer::json(status, &json!({ "position": position, "outstanding": outstanding })))
+            Ok(taken(control, wait, place, Map::new()).await)
         }
         Err(error) => {
             tracing::warn!(target: "larder::audit", %peer, soft, count, what, %error, "not purged everywhere");
@@ -93,6 +81,51 @@ async fn purge(control: &dyn Control, request: &Request<'_>) -> Result<Answer, P
             Ok(Answer::json(StatusCode::ACCEPTED, &json!({ "position": null, "outstanding": outstanding })))
         }
     }
+}
+
+/// Takes an event. What a part of it purged stands, also where the answer is that another part could not be.
+async fn event(control: &dyn Control, request: &Request<'_>) -> Result<Answer, Problem> {
+    let wait = wait_of(request.query)?;
+    let handed = control.event(Message::Json(request.body.to_vec()), wait != Wait::Node).await;
+    let Handed { purges, place, faults } = handed.map_err(|refusal| events::problem(&refusal))?;
+    let peer = request.peer;
+    if !faults.is_empty() {
+        tracing::warn!(target: "larder::audit", %peer, purges, ?faults, "an event is incomplete");
+        return Err(events::incomplete(purges, faults));
+    }
+    match place {
+        Ok(place) => {
+            tracing::debug!(target: "larder::audit", %peer, position = %place, purges, "an event purged");
+            let said = Map::from_iter([("purged".to_owned(), purges.into())]);
+            Ok(taken(control, wait, place, said).await)
+        }
+        Err(error) => {
+            tracing::warn!(target: "larder::audit", %peer, purges, %error, "not purged everywhere");
+            let outstanding = json!({ "log": error.to_string() });
+            let said = json!({ "position": null, "purged": purges, "outstanding": outstanding });
+            Ok(Answer::json(StatusCode::ACCEPTED, &said))
+        }
+    }
+}
+
+/// What is said of purges that the log took, once all was waited for that is to be; beside what is `said` already.
+async fn taken(control: &dyn Control, wait: Wait, place: Place, mut said: Map<String, Value>) -> Answer {
+    said.insert("position".to_owned(), place.to_string().into());
+    if wait == Wait::Node {
+        return Answer::json(StatusCode::ACCEPTED, &said);
+    }
+    let behind = control.spread(place, FLEET_DEADLINE).await;
+    let cdns = match wait {
+        Wait::Cdn => control.delivered(place, CDN_DEADLINE).await,
+        Wait::Node | Wait::Fleet => Vec::new(),
+    };
+    let done = behind.is_empty() && cdns.is_empty();
+    let outstanding = match wait {
+        Wait::Cdn => json!({ "nodes": behind, "cdns": cdns }),
+        Wait::Node | Wait::Fleet => json!({ "nodes": behind }),
+    };
+    said.insert("outstanding".to_owned(), outstanding);
+    Answer::json(if done { StatusCode::OK } else { StatusCode::ACCEPTED }, &said)
 }
 
 /// What a purge is waited for.

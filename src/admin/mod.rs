@@ -7,6 +7,7 @@
 //! GET  /stats     the same figures as JSON, with ratios and quantiles
 //! POST /purge     {"urls":[…],"tags":[…],"prefixes":[…],"routes":[…],"all":true,"soft":false}
 //! POST /cdn/retry the dead letters of CDNs again; `?cdn=NAME`: of one
+//! POST /events    one event of the application, as `events.rules` name it
 //! POST /reload    the configuration file again
 //! ```
 //!
@@ -16,6 +17,7 @@
 mod answer;
 mod cdns;
 mod control;
+mod events;
 #[cfg(test)]
 pub(crate) mod fake;
 mod gate;
@@ -29,6 +31,7 @@ mod token;
 
 pub use cdns::{CdnFigures, DeadLetterFigures};
 pub use control::{Control, Degraded, Readiness, Reloaded, Retried, RetryError, Undelivered};
+pub use events::{EventFigures, LetterFigures};
 pub(crate) use listener::{Serve, serve};
 pub use serve::Admin;
 pub use stats::{InvalidationFigures, LogFigures, MemoryFigures, OriginFigures, RouteFigures, Stats};

@@ -14,6 +14,10 @@ pub(super) enum Kind {
     InvalidBody,
     /// The purge names nothing.
     EmptyPurge,
+    /// No rule is about the event.
+    UnknownEvent,
+    /// The event lacks what its rules need.
+    IncompleteEvent,
     /// The token is missing or wrong.
     Unauthorized,
     /// A page in a browser sent it.
@@ -48,6 +52,8 @@ impl Kind {
             Self::InvalidQuery => "invalid-query",
             Self::InvalidBody => "invalid-body",
             Self::EmptyPurge => "empty-purge",
+            Self::UnknownEvent => "unknown-event",
+            Self::IncompleteEvent => "incomplete-event",
             Self::Unauthorized => "unauthorized",
             Self::CrossOrigin => "cross-origin",
             Self::UnknownHost => "unknown-host",
@@ -78,7 +84,9 @@ impl Kind {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::InvalidConfiguration => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UnknownEvent | Self::IncompleteEvent | Self::InvalidConfiguration => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -89,6 +97,8 @@ impl Kind {
             Self::InvalidQuery => "The query is not understood",
             Self::InvalidBody => "The body is not what is expected",
             Self::EmptyPurge => "The purge names nothing",
+            Self::UnknownEvent => "No rule is about this event",
+            Self::IncompleteEvent => "The event lacks what its rules need",
             Self::Unauthorized => "A valid token is required",
             Self::CrossOrigin => "Requests from web pages are refused",
             Self::UnknownHost => "This listener does not answer to that name",

@@ -62,7 +62,7 @@ impl Admin {
         })?;
         let query = header.uri.query().unwrap_or_default().to_owned();
         let body = match resource {
-            Resource::Purge => read_json(session, true).await?,
+            Resource::Purge | Resource::Event => read_json(session, true).await?,
             Resource::Reload | Resource::CdnRetry => read_json(session, false).await?,
             Resource::Health | Resource::Readiness | Resource::Metrics | Resource::Stats => Bytes::new(),
         };

@@ -1,6 +1,6 @@
 //! The figures of `/stats`.
 
-use super::CdnFigures;
+use super::{CdnFigures, EventFigures};
 use crate::fleet::FleetStats;
 use crate::invalidation::Position;
 use crate::observe::{Metrics, OriginMetrics, RouteMetrics, Totals};
@@ -31,6 +31,8 @@ pub struct Stats {
     pub invalidations: InvalidationFigures,
     /// The log of invalidations that nodes share, where there is one.
     pub log: Option<LogFigures>,
+    /// The application's own events.
+    pub events: EventFigures,
     /// Every route, by name.
     pub routes: Vec<RouteFigures>,
     /// Every origin, by name.
@@ -118,7 +120,7 @@ pub struct OriginFigures {
 }
 
 impl Stats {
-    /// From the metrics. `uptime` is the time since the start, `position` what of the log is applied.
+    /// From the metrics, which know nothing of single events. `uptime` is the time since the start, `position` what of the log is applied.
     pub fn gather(metrics: &Metrics, uptime: Duration, position: Position) -> Self {
         let totals = metrics.totals();
         let readings = metrics.readings().unwrap_or_default();
@@ -142,6 +144,7 @@ impl Stats {
                 exact_bytes: readings.ledger.exact_bytes as u64,
                 table_bytes: readings.ledger.table_bytes as u64,
             },
+            events: EventFigures::default(),
             log: readings.fleet.map(LogFigures::from),
             routes: metrics.routes().iter().map(|route| RouteFigures::of(route)).collect(),
             origins: metrics.origins().iter().map(|origin| OriginFigures::of(origin)).collect(),

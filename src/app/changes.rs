@@ -1,6 +1,7 @@
 //! Which changes of a configuration a running Larder cannot make.
 
-use crate::config::{AdminSettings, Settings, SharedLogSettings};
+use crate::config::{AdminSettings, EventSettings, FeedSettings, Settings, SharedLogSettings};
+use crate::redis::RedisSettings;
 
 /// The keys whose values differ and only take effect after a restart.
 pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
@@ -21,7 +22,9 @@ pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'st
         cdns,
         access_log: _,
         routes: _,
+        events: EventSettings { rules: _, feeds },
     } = wanted;
+    let [wanted_feeds, running_feeds] = [feeds, &running.events.feeds].map(Feeds::of);
     let changed = [
         ("threads", *threads != running.threads),
         ("listen", *listen != running.listen),
@@ -37,8 +40,41 @@ pub(super) fn needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'st
         ("cdn", *cdns != running.cdns),
         ("invalidation.memory", *ledger != running.ledger),
         ("invalidation.settle", *settle != running.settle),
+        ("events.redis_channel", wanted_feeds.channel != running_feeds.channel),
+        ("events.redis_stream", wanted_feeds.stream != running_feeds.stream),
+        (
+            "events.group",
+            wanted_feeds.group != running_feeds.group && wanted_feeds.stream == running_feeds.stream,
+        ),
+        // Without one of their own they come from `redis`, which says so itself.
+        ("events.redis", wanted_feeds.elsewhere(running_feeds, *redis == running.redis)),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
+/// Where events come from, key by key.
+#[derive(Clone, Copy, Default)]
+struct Feeds<'s> {
+    redis: Option<&'s RedisSettings>,
+    channel: Option<&'s str>,
+    stream: Option<&'s str>,
+    group: Option<&'s str>,
+}
+
+impl<'s> Feeds<'s> {
+    fn of(feeds: &'s Option<FeedSettings>) -> Self {
+        let Some(FeedSettings { redis, channel, stream, group }) = feeds else { return Self::default() };
+        Self {
+            redis: Some(redis),
+            channel: channel.as_deref(),
+            stream: stream.as_deref(),
+            group: Some(group),
+        }
+    }
+
+    fn elsewhere(self, running: Self, tier_stays: bool) -> bool {
+        tier_stays && self.redis.is_some() && running.redis.is_some() && self.redis != running.redis
+    }
 }
 
 #[cfg(test)]
@@ -53,7 +89,8 @@ origin: http://127.0.0.1:3000
 memory: { max_size: 64MiB }
 redis: { url: redis://redis }
 invalidation: { memory: 8MiB, settle: 1s, blind_limit: 5s, min_replicas: 1, write_bound: 60s }
-routes: [{ name: a, path: /a }]";
+routes: [{ name: a, path: /a }]
+events: { redis_channel: c, redis_stream: s, group: g, redis: redis://e, rules: [{ event: e, purge: [{ tag: t }] }] }";
 
     fn settings(yaml: &str) -> Settings {
         config::parse(yaml, "proxy.yaml", &|_| None).unwrap_or_else(|faults| panic!("{faults}"))
@@ -80,6 +117,14 @@ routes: [{ name: a, path: /a }]";
         check("bound: 60s", "bound: 61s", &["invalidation.write_bound"]);
         check("settle: 1s", "settle: 2s", &["invalidation.settle"]);
         check("memory: {", "cdn: [{ name: a, bunny: { pull_zone: 1, access_key: a } }]\nmemory: {", &["cdn"]);
+        check("redis_channel: c", "redis_channel: d", &["events.redis_channel"]);
+        check("redis_channel: c, ", "", &["events.redis_channel"]);
+        check("redis_stream: s", "redis_stream: t", &["events.redis_stream"]);
+        check("redis_stream: s, group: g, ", "", &["events.redis_stream"]);
+        check("group: g", "group: h", &["events.group"]);
+        check("redis://e", "redis://f", &["events.redis"]);
+        check("redis: redis://e, ", "", &["events.redis"]);
+        check("tag: t", "tag: u", &[]);
         check("3000", "3001", &[]);
         check("path: /a", "path: /b", &[]);
         check("9090 }", "9090, token: secret-secret-secret }", &[]);

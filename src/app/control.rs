@@ -3,7 +3,10 @@
 use super::life::Orders;
 use super::node::Node;
 use super::reload::Reloader;
-use crate::admin::{Control, Degraded, Readiness, Reloaded, Retried, RetryError, Stats, Undelivered};
+use crate::admin::{
+    Control, Degraded, EventFigures, Readiness, Reloaded, Retried, RetryError, Stats, Undelivered,
+};
+use crate::events::{Handed, Message, Refusal, Source};
 use crate::invalidation::{Appending, Invalidation, LogError, Place};
 use crate::key::{Scheme, canonical_authority};
 use async_trait::async_trait;
@@ -25,6 +28,10 @@ pub(super) struct NodeControl {
 impl Control for NodeControl {
     async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Place, LogError> {
         self.node.shared.engine.invalidate_as(Appending { batch, urgent, ..Appending::default() }).await
+    }
+
+    async fn event(&self, message: Message, urgent: bool) -> Result<Handed, Refusal> {
+        self.node.events.intake.hand(Source::Http, &message, urgent).await
     }
 
     async fn spread(&self, place: Place, within: Duration) -> Vec<String> {
@@ -69,12 +76,15 @@ impl Control for NodeControl {
         degraded.extend(shared.into_iter().map(|reason| Degraded { component: "redis", reason }));
         let spool = self.node.together.spool_degraded();
         degraded.extend(spool.into_iter().map(|reason| Degraded { component: "spool", reason }));
+        let events = self.node.events.degraded();
+        degraded.extend(events.into_iter().map(|reason| Degraded { component: "events", reason }));
         Readiness { ready, degraded }
     }
 
     fn stats(&self) -> Stats {
         let node = &self.node;
-        Stats::gather(&node.metrics, node.uptime.elapsed(), node.shared.engine.position())
+        let stats = Stats::gather(&node.metrics, node.uptime.elapsed(), node.shared.engine.position());
+        Stats { events: EventFigures::of(&node.events.intake), ..stats }
     }
 
     fn metrics_text(&self) -> String {

@@ -59,6 +59,8 @@ impl Life {
         let upkeep_ended = ended.clone();
         background.spawn(async move { upkeep_ended.run_until_cancelled(upkeep).await });
         node.together.begin(&background, &ended);
+        let events_ended = ended.child_token();
+        node.events.begin(&background, &events_ended);
         match tokio_listener(admin_socket) {
             Ok(socket) => _ = background.spawn(admin.serve(socket, admin_stop.clone())),
             Err(error) => tracing::error!(%error, "the admin listener cannot be served"),
@@ -89,6 +91,8 @@ impl Life {
                 tracing::warn!("draining took too long; what is under way is cut");
             }
             let _ = timeout(FILLS, node.shared.engine.idle()).await;
+            // From here on others take what comes.
+            events_ended.cancel();
             node.shared.engine.append_repeats().await;
             node.together.finish().await;
         };

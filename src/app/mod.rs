@@ -16,6 +16,7 @@ mod bind;
 mod changes;
 mod control;
 mod error;
+mod events;
 mod life;
 mod limits;
 mod node;

@@ -1,9 +1,11 @@
 //! The parts of one Larder, put together, and what a reload replaces of them.
 
+use super::events::Events;
 use super::together::Together;
 use super::{Reloaded, StartError, changes, tags};
 use crate::config::Settings;
 use crate::engine::{CdnFields, Engine, EngineParts, Rules};
+use crate::events::Intake;
 use crate::fleet::FleetStats;
 use crate::observe::{AccessLog, MeasuredFetch, Metrics, Readings};
 use crate::origin::{Fetch, FetchError, FetchRequest, OriginContext, OriginSettings, Origins, Reply};
@@ -25,6 +27,8 @@ pub(super) struct Node {
     pub(super) clock: Arc<dyn Clock>,
     /// What it shares with others.
     pub(super) together: Together,
+    /// What takes the application's events.
+    pub(super) events: Events,
     /// Since it was started.
     pub(super) uptime: Stopwatch,
     current: CurrentOrigins,
@@ -59,15 +63,23 @@ impl Node {
         let current = CurrentOrigins(Arc::new(ArcSwap::new(Arc::clone(&origins))));
         let together = Together::new(&settings, &clock, &metrics)?;
         let engine = engine(&settings, &clock, &metrics, &together, current.clone());
+        let events = Events::new(&settings, &engine, together.node, &clock, &metrics)?;
         let cdns = tags::fields(&settings.cdns)?;
         let edge = ArcSwap::from_pointee(edge(&settings, &metrics, origins, cdns.as_ref()));
         let shared = Arc::new(Shared { engine, edge });
-        read_figures(&metrics, &shared.engine, together.log_reader(), settings.memory.max_size);
+        read_figures(
+            &metrics,
+            &shared.engine,
+            &events.intake,
+            together.log_reader(),
+            settings.memory.max_size,
+        );
         Ok(Arc::new(Self {
             shared,
             metrics,
             clock,
             together,
+            events,
             uptime: Stopwatch::start(),
             current,
             context,
@@ -97,6 +109,7 @@ impl Node {
         )));
         self.current.0.store(origins);
         self.shared.engine.rules_changed();
+        self.events.reload(&settings.events.rules);
         *current = settings;
         Ok(reloaded)
     }
@@ -179,10 +192,11 @@ fn edge(
 fn read_figures(
     metrics: &Metrics,
     engine: &Arc<Engine>,
+    intake: &Arc<Intake>,
     fleet: impl Fn() -> Option<FleetStats> + Send + Sync + 'static,
     memory_limit: u64,
 ) {
-    let engine = Arc::downgrade(engine);
+    let (engine, intake) = (Arc::downgrade(engine), Arc::downgrade(intake));
     metrics.read_from(move || {
         let stats = engine.upgrade().map(|engine| engine.stats()).unwrap_or_default();
         Readings {
@@ -191,6 +205,8 @@ fn read_figures(
             ledger: stats.ledger,
             fills_in_flight: stats.flights as u64,
             fleet: fleet(),
+            events: intake.upgrade().map(|intake| intake.counts()).unwrap_or_default(),
+            channel_breaks: intake.upgrade().map_or(0, |intake| intake.breaks()),
         }
     });
 }

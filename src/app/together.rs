@@ -25,6 +25,8 @@ const LAST_WRITES: Duration = Duration::from_secs(2);
 pub(super) struct Together {
     pub(super) ledger: Arc<Ledger>,
     pub(super) log: Arc<dyn Log>,
+    /// What others know this Larder by.
+    pub(super) node: NodeId,
     tier: Option<(Arc<RedisTier>, Arc<Breaker>)>,
     shared: Option<(Arc<SharedLog>, Arc<RedisLog>)>,
     /// The log where it is not shared.
@@ -37,6 +39,7 @@ impl Together {
         clock: &Arc<dyn Clock>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, StartError> {
+        let node = NodeId(rand::random());
         let unusable = |error: crate::redis::UnusableSettings| StartError::Redis(error.to_string());
         let link_to =
             |redis: &RedisSettings| Link::new(redis, Arc::clone(metrics) as Arc<_>).map_err(unusable);
@@ -62,7 +65,7 @@ impl Together {
             let ledger = Arc::new(Ledger::new(&settings.ledger, start));
             let alone = SpooledLog::new(spool, Arc::clone(&ledger), *write_bound);
             let log = Arc::clone(&alone) as Arc<dyn Log>;
-            return Ok(Self { ledger, log, tier, shared: None, alone: Some(alone) });
+            return Ok(Self { ledger, log, node, tier, shared: None, alone: Some(alone) });
         };
         // One link is enough where both are the same.
         let link = match link.filter(|_| settings.redis.as_ref() == Some(redis)) {
@@ -95,10 +98,10 @@ impl Together {
                 names,
             },
             Arc::clone(metrics) as Arc<_>,
-            NodeId(rand::random()),
+            node,
         );
         let log = Arc::clone(&shared) as Arc<dyn Log>;
-        Ok(Self { ledger, log, tier, shared: Some((shared, store)), alone: None })
+        Ok(Self { ledger, log, node, tier, shared: Some((shared, store)), alone: None })
     }
 
     /// The tier, as the engine sees it.

@@ -29,7 +29,9 @@ mod yaml;
 
 pub use crate::secret::Secret;
 pub use fault::{Fault, Faults};
-pub use settings::{AdminSettings, ListenSettings, Settings, SharedLogSettings, TlsFiles};
+pub use settings::{
+    AdminSettings, EventSettings, FeedSettings, ListenSettings, Settings, SharedLogSettings, TlsFiles,
+};
 
 use expand::{Sources, cause};
 use fault::{Place, Report};

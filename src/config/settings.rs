@@ -3,6 +3,7 @@
 use super::Secret;
 use crate::cdn::CdnSettings;
 use crate::engine::Route;
+use crate::events::EventRules;
 use crate::invalidation::LedgerSettings;
 use crate::key::HostAliases;
 use crate::observe::AccessLogSettings;
@@ -55,8 +56,30 @@ pub struct SharedLogSettings {
     pub write_bound: Duration,
 }
 
+/// The application's own events: what they purge, and where they come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventSettings {
+    /// What they purge.
+    pub rules: EventRules,
+    /// Where they come from by themselves.
+    pub feeds: Option<FeedSettings>,
+}
+
+/// A channel, a stream or both, in the application's Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedSettings {
+    /// That Redis.
+    pub redis: RedisSettings,
+    /// The channel.
+    pub channel: Option<String>,
+    /// The key of the stream.
+    pub stream: Option<String>,
+    /// The group that reads the stream.
+    pub group: String,
+}
+
 /// The whole configuration. What cannot be changed by a reload: `threads`, `listen`, `admin.address`, `memory`,
-/// `redis`, `invalidation`, `cdn`.
+/// `redis`, `invalidation`, `cdn`, and where events come from.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Runtimes, one thread each; at least one.
@@ -90,4 +113,6 @@ pub struct Settings {
     pub access_log: AccessLogSettings,
     /// In the order tried; the last has no pattern and is named `default`.
     pub routes: Vec<Route>,
+    /// What the application's events purge.
+    pub events: EventSettings,
 }

@@ -3,6 +3,9 @@
 //! Two spellings that any origin might take for one resource must meet in one form, or a purge of one would leave the
 //! other alive. That they meet although an origin tells them apart is harmless: then a purge reaches too much.
 
+use super::values::segment_text;
+use std::borrow::Cow;
+
 /// Segments that count in a prefix. Real APIs nest a few levels; the bound keeps what an entry answers to small.
 pub(super) const MAX_PREFIX_SEGMENTS: usize = 16;
 
@@ -77,6 +80,29 @@ pub fn climbs(raw: &str) -> bool {
     let decoded = decode_fully(raw.as_bytes());
     let mut segments = decoded.split(|b| matches!(b, b'/' | b'\\'));
     segments.any(|segment| segment.split(|b| *b == b';').next() == Some(b".."))
+}
+
+/// A value as it is written into a path: percent-encoded, so that it ends no segment (RFC 3986, 3.3).
+///
+/// Paths are compared decoded, so an encoded slash or dot still means what it means. `None` for a value that would be no
+/// segment there, or one of another folder: one with a `.` or `..` between its slashes, or with nothing but them. What several
+/// values make together may [climb](climbs) all the same.
+pub fn as_segment(value: &str) -> Option<String> {
+    let decoded = decode_fully(value.as_bytes());
+    let end = decoded.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(decoded.len());
+    let segments = decoded[..end].split(|b| matches!(b, b'/' | b'\\'));
+    let mut names = 0;
+    for segment in segments {
+        match segment.split(|b| *b == b';').next().unwrap_or_default() {
+            b"." | b".." => return None,
+            b"" => {}
+            _ => names += 1,
+        }
+    }
+    if names == 0 {
+        return None;
+    }
+    segment_text(value.into()).map(Cow::into_owned)
 }
 
 /// The byte that two hexadecimal digits stand for.
@@ -206,6 +232,34 @@ mod tests {
         assert_eq!(widest_prefix(deep.as_bytes()), "/s".repeat(MAX_PREFIX_SEGMENTS).as_bytes());
         for short in ["/", "/a/b", &"/s".repeat(MAX_PREFIX_SEGMENTS)] {
             assert_eq!(widest_prefix(short.as_bytes()), short.as_bytes());
+        }
+    }
+
+    #[test]
+    fn values_become_segments_or_nothing() {
+        #[track_caller]
+        fn check(value: &str, expected: Option<&str>) {
+            assert_eq!(as_segment(value).as_deref(), expected, "{value:?}");
+        }
+        check("7", Some("7"));
+        check("a b/c", Some("a%20b%2Fc"));
+        check("..a", Some("..a"));
+        check("ü?x", Some("%C3%BC%3Fx"));
+        check("%2e%2e", None);
+        for nothing in
+            ["", "/", "\\", ".", "..", "a/..", "./a", "%2F", "%25%32%65", "?a", "#", ";v=1", "..;v=1"]
+        {
+            check(nothing, None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_stays_below_its_folder(value in "[/a-c.;%?#\\\\ü0-9]{0,12}") {
+            if let Some(segment) = as_segment(&value) {
+                let path = normal_path(&format!("/folder/{segment}"), |_, _| {});
+                prop_assert!(path.starts_with(b"/folder/"), "{}", String::from_utf8_lossy(&path));
+            }
         }
     }
 

@@ -90,6 +90,10 @@ families! {
         "Nodes that follow the shared invalidation log, as far as this one knows.";
     SpoolEvents "spool_events_total" COUNTER ["event"]
         "What happened to the spool: unannounced (a write went on that is not on the disk), unsynced, error, recovered, …";
+    Events "events_total" COUNTER ["source", "result"]
+        "Events of the application, by where they came from and what came of them.";
+    EventBreaks "event_channel_breaks_total" COUNTER []
+        "How often events.redis_channel was lost after it had been heard.";
     OriginSeconds "origin_seconds" HISTOGRAM ["origin"]
         "Time from asking an origin to the head of its reply.";
     OriginErrors "origin_errors_total" COUNTER ["origin", "reason"]

@@ -3,10 +3,12 @@
 //! A [`Link`] is the way there: [`Servers`](servers) opens connections to a server, to whichever server is primary, or to a
 //! cluster; a [`lane`] keeps one open on each runtime. The [`Breaker`] says whether it is worth asking. [`RedisTier`] keeps replies
 //! there for all nodes, [`RedisLog`] the invalidation log, [`RedisOutbox`] what CDNs have yet to be told.
+//! [`RedisChannel`] and [`RedisStream`] bring an application's events.
 
 mod backoff;
 mod breaker;
 mod error;
+mod events;
 mod forms;
 mod lane;
 mod link;
@@ -23,6 +25,7 @@ mod wire;
 
 pub use breaker::{Breaker, BreakerState, Pass, Verdict};
 pub use error::LinkError;
+pub use events::{RedisChannel, RedisStream, StreamSettings};
 pub use link::{Dedicated, Link};
 pub use log::{RedisLog, RedisLogSettings};
 pub use observer::{Op, RedisObserver};

@@ -41,6 +41,8 @@ ops! {
     Lead "lead" "The lead for a CDN is taken, kept or given up.";
     Jobs "jobs" "The queue of a CDN is read or changed.";
     Await "await" "Something new in the queue of a CDN is waited for.";
+    Event "event" "Events are waited for in their stream.";
+    Settle "settle" "Events of the stream are settled, or taken over.";
 }
 
 /// Told of every command.

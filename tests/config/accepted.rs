@@ -150,7 +150,7 @@ fn everything_of_redis_is_honoured() {
 }
 
 /// `all.yaml` in a folder with a certificate and its key.
-fn everything(folder: &Path) -> Settings {
+pub(crate) fn everything(folder: &Path) -> Settings {
     let pair = rcgen::generate_simple_self_signed(["shop.example.com".to_owned()]).unwrap();
     fs::write(folder.join("server.crt"), pair.cert.pem()).unwrap();
     fs::write(folder.join("server.key"), pair.signing_key.serialize_pem()).unwrap();

@@ -44,7 +44,7 @@ fn what_is_not_yaml() {
     check(
         "nonsense",
         &[
-            "1:1: file: is a single value; write a mapping with the keys threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, redis, region, invalidation, cdn, access_log, defaults, routes",
+            "1:1: file: is a single value; write a mapping with the keys threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, redis, region, invalidation, cdn, access_log, defaults, routes, events",
         ],
     );
     check("origin:http://a", &["1:1: file: is a single value; write a space after the `:`"]);
@@ -149,7 +149,7 @@ x: &x { ttl: 1h }
 routes: [{ name: a, path: /, cache: { <<: *x } }]
 ",
         &[
-            "2:1: x: `x` is not a known key; the keys known here are threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, redis, region, invalidation, cdn, access_log, defaults, routes",
+            "2:1: x: `x` is not a known key; the keys known here are threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, redis, region, invalidation, cdn, access_log, defaults, routes, events",
             r#"3:39: routes[0].cache["<<"]: `<<` is not a known key; share the whole mapping by an alias, or its values by `defaults.cache`"#,
         ],
     );
@@ -222,10 +222,9 @@ cache: {}
         &[
             "1:1: orgin: `orgin` is not a known key; did you mean `origin`?",
             "2:1: lisen: `lisen` is not a known key; did you mean `listen`?",
-            "3:1: frobnicate: `frobnicate` is not a known key; the keys known here are threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, redis, region, invalidation, cdn, access_log, defaults, routes",
+            "3:1: frobnicate: `frobnicate` is not a known key; the keys known here are threads, listen, trusted_proxies, host_aliases, admin, origin, origins, memory, redis, region, invalidation, cdn, access_log, defaults, routes, events",
             "4:1: valkey: `valkey` is not a known key; did you mean `redis`?",
             "5:1: cdns: `cdns` is not a known key; did you mean `cdn`?",
-            "6:1: events: is not supported by this version; remove it",
             "7:1: ttl: `ttl` does not belong here; write it under `defaults.cache`",
             "8:1: servers: `servers` does not belong here; write it under `origins.default`",
             "9:1: connect_timeout: `connect_timeout` does not belong here; write it under `origins.default`",

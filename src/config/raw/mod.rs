@@ -4,6 +4,7 @@
 
 mod cache;
 mod cdn;
+mod events;
 mod origin;
 mod redis;
 mod route;
@@ -12,6 +13,7 @@ pub(super) use cache::{Cache, CacheChoice, Query};
 pub(super) use cdn::{
     Akamai, Azure, Bunny, Cdn, Cloudflare, Cloudfront, Fastly, Google, HttpApi, HttpCall, TagHeader,
 };
+pub(super) use events::{EventRule, EventSelector, Events};
 pub(super) use origin::{HealthCheck, Origin};
 pub(super) use redis::{Redis, RedisChoice};
 pub(super) use route::{OnWrite, Purge, Route, Selector, When};
@@ -30,7 +32,6 @@ use std::time::Duration;
 record! {
     /// The whole file.
     File, hint: |key| match key {
-        "events" => Some(Hint::Later),
         "cdns" => Some(Hint::Meant("cdn")),
         "server" | "upstream" | "backend" => Some(Hint::Meant("origin")),
         "upstreams" | "backends" => Some(Hint::Meant("origins")),
@@ -56,6 +57,7 @@ record! {
     "access_log" => access_log: AccessLog,
     "defaults" => defaults: Defaults,
     "routes" => routes: List<Route>,
+    "events" => events: Events,
 }
 
 record! {

@@ -5,8 +5,6 @@ use crate::config::fault::quoted;
 
 /// What is known of a key that does not belong where it stands.
 pub(in crate::config) enum Hint {
-    /// A version to come knows it.
-    Later,
     /// It belongs elsewhere, or something else is written for it: the remedy.
     Instead(String),
     /// Another word for a key that is known.
@@ -59,7 +57,6 @@ pub(in crate::config) fn unknown_key(
     hint: Option<Hint>,
 ) -> (Wrong, Option<&'static str>) {
     let meant = match hint {
-        Some(Hint::Later) => return (Wrong::new("is not supported by this version", "remove it"), None),
         Some(Hint::Instead(remedy)) => {
             return (Wrong::new(format!("{} does not belong here", quoted(key)), remedy), None);
         }

@@ -18,8 +18,8 @@ impl Hosts {
     }
 
     /// For the layer that applies them.
-    pub(super) fn settings(self) -> HostAliases {
-        HostAliases::new(self.0)
+    pub(super) fn settings(&self) -> HostAliases {
+        HostAliases::new(self.0.clone())
     }
 }
 

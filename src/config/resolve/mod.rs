@@ -5,6 +5,7 @@
 
 mod cache;
 mod cdn;
+mod events;
 mod files;
 mod hosts;
 mod listen;
@@ -54,12 +55,14 @@ pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> S
         access_log,
         defaults: _,
         routes: _,
+        events: _,
     } = &file.value;
     let (admin, listen) = listen::listeners(&scope, admin, listen);
     let (ledger, settle) = memory::purges(&scope, invalidation.value());
     let tier = redis::tier(&scope, redis);
     let hosts = hosts::aliases(&scope, host_aliases.value());
     let origins = origins::origins(&scope, file);
+    let events = events::events(&scope, &file.value, &hosts, tier.as_ref());
     Settings {
         threads: listen::threads(threads.value().copied()),
         listen,
@@ -76,6 +79,7 @@ pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> S
         access_log: access_log.value().map_or_else(AccessLogSettings::default, log),
         routes: routes::routes(&scope, &file.value, &hosts, &region::rule(&scope, region)),
         host_aliases: hosts.settings(),
+        events,
         admin,
         origins,
     }

@@ -115,6 +115,15 @@ fn check_log_keys(scope: &Scope<'_>, Redis { write, compress, max_object, .. }: 
     }
 }
 
+/// A Redis that is the application's own: Larder keeps nothing there.
+pub(super) fn foreign(scope: &Scope<'_>, written: &At<RedisChoice>) -> Option<RedisSettings> {
+    check_log_keys(scope, &written.value.0);
+    if let Some(at) = written.value.0.namespace.set() {
+        at.fault(scope.report, "nothing of Larder's is kept there", "remove it");
+    }
+    settings(scope, &written.with(&written.value.0), NAMESPACE, TIMEOUT)
+}
+
 fn settings(
     scope: &Scope<'_>,
     at: &At<&Redis>,

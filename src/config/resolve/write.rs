@@ -154,7 +154,8 @@ fn resolve(scope: &Scope<'_>, selector: &Selector, known: &Known<'_>) -> invalid
     }
 }
 
-fn check_route(scope: &Scope<'_>, at: &At<RouteName>, names: &Names<'_>) {
+/// Reports a name that no route has.
+pub(super) fn check_route(scope: &Scope<'_>, at: &At<RouteName>, names: &Names<'_>) {
     if names.lacks_route(&at.value) {
         let remedy = match names.nearest_route(at) {
             Some(meant) => format!("did you mean `{meant}`?"),

@@ -2,6 +2,7 @@
 
 mod basic;
 mod cdn;
+mod events;
 mod http;
 mod net;
 mod redis;
@@ -10,6 +11,7 @@ mod when;
 
 pub(super) use basic::{Fraction, Threads, Token};
 pub(super) use cdn::{BaseUrl, Ident, Key, SecretTemplate, Separator, UrlTemplate, ValueTemplate};
+pub(super) use events::{EventPrefix, EventTag, EventUrl, FieldName};
 pub(super) use http::{RouteName, Status};
 pub(super) use net::Authority;
 pub(super) use redis::{Namespace, Password, RedisUrl};

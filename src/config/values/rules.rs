@@ -79,18 +79,24 @@ impl Scalar for TagTemplate {
     const WHAT: &'static str = "a tag such as `catalog` or `product:{id}`";
 
     fn parse(text: &str) -> Result<Self, Wrong> {
-        // Surrogate-Key is split at spaces and Cache-Tag at commas, so no origin could name such a tag.
-        if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',') {
-            let remedy = match text.split([' ', ',']).filter(|part| !part.is_empty()).collect::<Vec<_>>() {
-                parts if parts.len() > 1 => {
-                    format!("write {} for several", quoted(&format!("[{}]", parts.join(", "))))
-                }
-                _ => format!("write {}", Self::WHAT),
-            };
-            return Err(Wrong::new(format!("{} is not one tag", quoted(text)), remedy));
-        }
+        check_tag(text, Self::WHAT)?;
         template(text).map(Self)
     }
+}
+
+/// Whether it may be one tag.
+pub(super) fn check_tag(text: &str, what: &str) -> Result<(), Wrong> {
+    // Surrogate-Key is split at spaces and Cache-Tag at commas, so no origin could name such a tag.
+    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',') {
+        let remedy = match text.split([' ', ',']).filter(|part| !part.is_empty()).collect::<Vec<_>>() {
+            parts if parts.len() > 1 => {
+                format!("write {} for several", quoted(&format!("[{}]", parts.join(", "))))
+            }
+            _ => format!("write {what}"),
+        };
+        return Err(Wrong::new(format!("{} is not one tag", quoted(text)), remedy));
+    }
+    Ok(())
 }
 
 /// What `url:` names in a purge.
@@ -108,15 +114,21 @@ impl Scalar for UrlTarget {
         if text == "self" {
             return Ok(Self::Itself);
         }
-        if let Some(below) = text.strip_suffix('*') {
-            let below = below.trim_end_matches(['*', '/']);
-            return Err(Wrong::new(
-                format!("{} names more than one URL", quoted(text)),
-                format!("write {}", quoted(&format!("prefix: {below}"))),
-            ));
-        }
-        location(text, Self::WHAT).map(Self::Other)
+        check_url(text, Self::WHAT)?;
+        template(text).map(Self::Other)
     }
+}
+
+/// Whether it may name one URL.
+pub(super) fn check_url(text: &str, what: &str) -> Result<(), Wrong> {
+    if let Some(below) = text.strip_suffix('*') {
+        let below = below.trim_end_matches(['*', '/']);
+        return Err(Wrong::new(
+            format!("{} names more than one URL", quoted(text)),
+            format!("write {}", quoted(&format!("prefix: {below}"))),
+        ));
+    }
+    check_location(text, what)
 }
 
 /// What `prefix:` names in a purge.
@@ -127,19 +139,25 @@ impl Scalar for PrefixTemplate {
     const WHAT: &'static str = "a path such as `/api/categories`";
 
     fn parse(text: &str) -> Result<Self, Wrong> {
-        if let Some(below) = text.strip_suffix('*') {
-            let below = below.trim_end_matches(['*', '/']);
-            return Err(Wrong::new(
-                format!("{} has a `*`, but a prefix reaches everything below it already", quoted(text)),
-                format!("write {}", quoted(if below.is_empty() { "/" } else { below })),
-            ));
-        }
-        location(text, Self::WHAT).map(Self)
+        check_prefix(text, Self::WHAT)?;
+        template(text).map(Self)
     }
 }
 
+/// Whether it may name what is below a URL.
+pub(super) fn check_prefix(text: &str, what: &str) -> Result<(), Wrong> {
+    if let Some(below) = text.strip_suffix('*') {
+        let below = below.trim_end_matches(['*', '/']);
+        return Err(Wrong::new(
+            format!("{} has a `*`, but a prefix reaches everything below it already", quoted(text)),
+            format!("write {}", quoted(if below.is_empty() { "/" } else { below })),
+        ));
+    }
+    check_location(text, what)
+}
+
 /// A path on the authority of the write, or a URL.
-fn location(text: &str, what: &str) -> Result<Template<Variable>, Wrong> {
+fn check_location(text: &str, what: &str) -> Result<(), Wrong> {
     let absolute = text.starts_with("http://") || text.starts_with("https://");
     if !absolute && !text.starts_with('/') {
         let problem = format!("{} is neither a path nor a URL", quoted(text));
@@ -158,7 +176,7 @@ fn location(text: &str, what: &str) -> Result<Template<Variable>, Wrong> {
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(Wrong::new(format!("{} has spaces in it", quoted(text)), "write `%20` for a space"));
     }
-    template(text)
+    Ok(())
 }
 
 fn template(text: &str) -> Result<Template<Variable>, Wrong> {

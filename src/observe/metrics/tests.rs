@@ -108,6 +108,8 @@ fn readings_are_taken_at_the_scrape() {
         memory_limit: 4096,
         ledger: LedgerStats { exact: 5, exact_bytes: 60, table_bytes: 70, ..LedgerStats::default() },
         fills_in_flight: 2,
+        events: [[0; 7], [0; 7], [3, 0, 0, 0, 0, 0, 1]],
+        channel_breaks: 4,
     });
     entries.store(4, Relaxed);
     check(
@@ -121,6 +123,10 @@ fn readings_are_taken_at_the_scrape() {
             r#"larder_invalidation_bytes{part="exact"} 60"#,
             r#"larder_invalidation_bytes{part="table"} 70"#,
             "larder_fills_in_flight 2",
+            r#"larder_events_total{source="http",result="purged"} 0"#,
+            r#"larder_events_total{source="stream",result="purged"} 3"#,
+            r#"larder_events_total{source="stream",result="failed"} 1"#,
+            "larder_event_channel_breaks_total 4",
         ],
     );
 }
