@@ -64,8 +64,8 @@ pub static FASTLY: Limits = Limits {
     all: true,
     soft: true,
     queries: false,
-    // 100,000 an hour for a customer, counted beside the rate of the other calls. How many may come at once is not
-    // documented; this many are a hundredth of a second's connections for a CDN.
+    // 100,000 an hour for a customer, counted beside the rate of other calls. How many may come at once is not documented; a
+    // hundred is what that is in four seconds.
     rate: Rate { calls: 100_000, per: Duration::from_secs(3600), burst: 100 },
     header: Some(TagHeader {
         name: HeaderName::from_static("surrogate-key"),
@@ -174,6 +174,10 @@ pub static AZURE: Limits = Limits {
     source: "https://learn.microsoft.com/azure/frontdoor/standard-premium/how-to-cache-purge",
 };
 
+/// How often Bunny may be asked for prefixes, which is all it is asked for where it is told no tags.
+/// <https://docs.bunny.net/docs/cdn-api-purge-rate-limits>
+pub const BUNNY_PREFIXES: Rate = Rate { calls: 1, per: Duration::from_secs(2), burst: 20 };
+
 /// Bunny. It takes one thing a request.
 pub static BUNNY: Limits = Limits {
     // How long a URL may be is not documented; it stands encoded in the address of a request.
@@ -184,7 +188,7 @@ pub static BUNNY: Limits = Limits {
     soft: false,
     // They are one object or many, as the pull zone is set up.
     queries: false,
-    // Exact URLs; prefixes have a bucket of their own, of 20 with one every two seconds. Its refusals say how long to wait.
+    // Of exact URLs. Nothing is said of tags.
     rate: Rate { calls: 5, per: Duration::from_secs(1), burst: 120 },
     header: Some(TagHeader {
         name: HeaderName::from_static("cdn-tag"),

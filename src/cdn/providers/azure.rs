@@ -5,11 +5,11 @@
 mod identity;
 
 use self::identity::Identity;
-use super::request::{encoded, exchange, json, patterns};
-use super::token::Tokens;
+use super::request::{encoded, exchange, json, judge_address, patterns};
+use super::token::{Tokens, bearer};
 use super::{MakeError, base};
 use crate::cdn::limits::AZURE;
-use crate::cdn::{Call, CallError, Client, Limits, Provider, judge};
+use crate::cdn::{Call, CallError, Client, Limits, Provider};
 use crate::secret::Secret;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -129,8 +129,7 @@ impl Provider for Azure {
 
     async fn send(&self, call: &Call) -> Result<(), CallError> {
         let token = self.tokens.get(|| self.identity.ask()).await?;
-        let request =
-            Request::post(&self.address).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        let request = Request::post(&self.address).header(AUTHORIZATION, bearer(&token));
         let reply = exchange(&self.client, json(request, &self.body(call))?, &[token.expose()]).await?;
         if reply.status() == StatusCode::UNAUTHORIZED {
             self.tokens.forget(&token);
@@ -145,7 +144,7 @@ impl Provider for Azure {
 /// What a reply says. An endpoint that is being changed, by another purge or by an operator, answers with a conflict until
 /// that is done.
 fn verdict(reply: &Response<Bytes>) -> Option<CallError> {
-    let error = judge(reply)?;
+    let error = judge_address(reply)?;
     Some(match error {
         CallError::Refused { reason } if reply.status() == StatusCode::CONFLICT => {
             CallError::Later { kind: "in_progress", reason, after: None }

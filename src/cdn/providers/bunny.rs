@@ -3,9 +3,9 @@
 //! <https://docs.bunny.net/api-reference/core/purge/purge-url>,
 //! <https://docs.bunny.net/api-reference/core/pull-zone/purge-cache>
 
-use super::request::{bare, encoded, exchange, folder, json, places, secret_value, tags};
+use super::request::{bare, encoded, exchange, folder, json, judge_address, places, secret_value, tags};
 use super::{MakeError, base};
-use crate::cdn::limits::BUNNY;
+use crate::cdn::limits::{BUNNY, BUNNY_PREFIXES};
 use crate::cdn::{Call, CallError, Client, Limits, Location, Provider, TargetKind, judge};
 use crate::secret::Secret;
 use async_trait::async_trait;
@@ -45,8 +45,12 @@ impl Bunny {
     /// With `settings`; calls take `timeout` at most.
     pub fn new(settings: &BunnySettings, timeout: Duration) -> Result<Self, MakeError> {
         let BunnySettings { pull_zone, access_key, tags, endpoint } = settings;
+        let mut limits = BUNNY.clone().with_tags(*tags);
+        if !*tags {
+            limits.rate = BUNNY_PREFIXES;
+        }
         Ok(Self {
-            limits: BUNNY.clone().with_tags(*tags),
+            limits,
             client: Client::new(timeout)?,
             base: base(endpoint.as_deref().unwrap_or("https://api.bunny.net"))?,
             pull_zone: *pull_zone,
@@ -87,6 +91,11 @@ impl Provider for Bunny {
     }
 
     async fn send(&self, call: &Call) -> Result<(), CallError> {
+        let judge = match call.kind {
+            // A URL of no pull zone is not there either.
+            TargetKind::Url | TargetKind::Prefix => judge,
+            TargetKind::Tag | TargetKind::All => judge_address,
+        };
         for request in self.requests(call)? {
             let reply = exchange(&self.client, request, &[self.access_key.expose()]).await?;
             if let Some(error) = judge(&reply) {

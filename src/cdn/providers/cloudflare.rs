@@ -2,10 +2,10 @@
 //!
 //! <https://developers.cloudflare.com/api/resources/cache/methods/purge/>
 
-use super::request::{encoded, exchange, folder, json, places, secret_value, tags};
+use super::request::{encoded, exchange, folder, json, judge_address, places, secret_value, tags};
 use super::{MakeError, base};
 use crate::cdn::limits::CLOUDFLARE;
-use crate::cdn::{Call, CallError, Client, Limits, Provider, TargetKind, judge};
+use crate::cdn::{Call, CallError, Client, Limits, Provider, TargetKind};
 use crate::secret::Secret;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -114,7 +114,7 @@ impl Provider for Cloudflare {
         for body in self.bodies(call) {
             let request = Request::post(&self.address).header(AUTHORIZATION, &self.bearer);
             let reply = exchange(&self.client, json(request, &body)?, &[self.token.expose()]).await?;
-            if let Some(error) = judge(&reply).or_else(|| unsuccessful(&reply)) {
+            if let Some(error) = judge_address(&reply).or_else(|| unsuccessful(&reply)) {
                 return Err(error);
             }
         }

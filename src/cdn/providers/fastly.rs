@@ -2,7 +2,9 @@
 //!
 //! <https://www.fastly.com/documentation/reference/api/purging/>
 
-use super::request::{bare, encoded, exchange, has_dots, in_path, json, places, secret_value, tags};
+use super::request::{
+    bare, encoded, exchange, has_dots, in_path, json, judge_address, places, secret_value, tags,
+};
 use super::{MakeError, base};
 use crate::cdn::limits::FASTLY;
 use crate::cdn::{Call, CallError, Client, Limits, Location, Provider, TargetKind, judge};
@@ -67,7 +69,11 @@ impl Fastly {
         }
     }
 
-    async fn ask(&self, request: Request<Bytes>) -> Result<(), CallError> {
+    async fn ask(
+        &self,
+        request: Request<Bytes>,
+        judge: fn(&Response<Bytes>) -> Option<CallError>,
+    ) -> Result<(), CallError> {
         let reply = exchange(&self.client, request, &[self.token.expose()]).await?;
         match judge(&reply) {
             None => Ok(()),
@@ -87,15 +93,16 @@ impl Provider for Fastly {
             TargetKind::Tag => {
                 let keys: Vec<_> = tags(call).collect();
                 let request = self.post(&format!("/service/{}/purge", self.service), call.mode);
-                self.ask(json(request, &json!({ "surrogate_keys": keys }))?).await
+                self.ask(json(request, &json!({ "surrogate_keys": keys }))?, judge_address).await
             }
             TargetKind::All => {
                 let request = self.post(&format!("/service/{}/purge_all", self.service), Mode::Hard);
-                self.ask(bare(request)?).await
+                self.ask(bare(request)?, judge_address).await
             }
             TargetKind::Url | TargetKind::Prefix => {
                 for place in places(call) {
-                    self.ask(bare(self.post(&format!("/purge/{}", cached(place)), call.mode))?).await?;
+                    let request = self.post(&format!("/purge/{}", cached(place)), call.mode);
+                    self.ask(bare(request)?, judge).await?;
                 }
                 Ok(())
             }

@@ -5,11 +5,11 @@
 mod identity;
 
 use self::identity::Identity;
-use super::request::{encoded, exchange, json, patterns, tags};
-use super::token::Tokens;
+use super::request::{encoded, exchange, json, judge_address, patterns, tags};
+use super::token::{Tokens, bearer};
 use super::{MakeError, base};
 use crate::cdn::limits::GOOGLE;
-use crate::cdn::{Call, CallError, CallId, Client, Limits, Provider, Target, TargetKind, judge};
+use crate::cdn::{Call, CallError, CallId, Client, Limits, Provider, Target, TargetKind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -66,8 +66,8 @@ impl Google {
 
     async fn ask(&self, id: &str, rule: &Value) -> Result<(), CallError> {
         let token = self.tokens.get(|| self.identity.ask()).await?;
-        let request = Request::post(format!("{}?requestId={id}", self.address))
-            .header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        let request =
+            Request::post(format!("{}?requestId={id}", self.address)).header(AUTHORIZATION, bearer(&token));
         let reply = exchange(&self.client, json(request, rule)?, &[token.expose()]).await?;
         if reply.status() == StatusCode::UNAUTHORIZED {
             self.tokens.forget(&token);
@@ -136,7 +136,7 @@ fn verdict(reply: &Response<Bytes>) -> Option<CallError> {
     let reasons =
         errors.iter().filter_map(|error| error.get("reason").or_else(|| error.get("code"))?.as_str());
     let kind = reasons.filter_map(passing).next();
-    match judge(reply) {
+    match judge_address(reply) {
         Some(CallError::Later { reason, after, kind: own }) => {
             Some(CallError::Later { kind: kind.unwrap_or(own), reason, after })
         }
@@ -204,7 +204,7 @@ mod tests {
         check(403, r#"{"error":{"errors":[{"reason":"forbidden"}]}}"#, Some("credentials"));
         check(400, r#"{"error":{"errors":[{"reason":"resourceNotReady"}]}}"#, Some("in_progress"));
         check(400, r#"{"error":{"errors":[{"reason":"invalid"}]}}"#, Some("refused"));
-        check(404, "not json", Some("refused"));
+        check(404, "not json", Some("credentials"));
         check(503, "", Some("server_error"));
     }
 }

@@ -1,10 +1,10 @@
 //! What requests to the APIs have in common: where they go, how values are put into them, and what is read of the replies.
 
 use super::MakeError;
-use crate::cdn::{Call, CallError, Client, Location, Target};
+use crate::cdn::{Call, CallError, Client, Location, Target, judge};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use std::fmt::Write as _;
 
 /// What stands where a secret stood.
@@ -61,6 +61,17 @@ fn blotted(body: &[u8], secrets: &[&str]) -> Option<String> {
         secrets.iter().filter(|secret| secret.len() >= MIN_BLOTTED && text.contains(**secret)).peekable();
     found.peek()?;
     Some(found.fold(text.to_string(), |text, secret| text.replace(secret, BLOT)))
+}
+
+/// What the status of a reply says where the address of the request is all from the configuration: that nothing is there can
+/// be mended, and is no fault of the call.
+pub(super) fn judge_address(reply: &Response<Bytes>) -> Option<CallError> {
+    match judge(reply)? {
+        CallError::Refused { reason } if reply.status() == StatusCode::NOT_FOUND => {
+            Some(CallError::Later { kind: "credentials", reason, after: None })
+        }
+        error => Some(error),
+    }
 }
 
 /// The places that a call names; what is no place is left out.

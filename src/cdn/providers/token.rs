@@ -5,7 +5,7 @@ use crate::cdn::{CallError, Client, judge};
 use crate::secret::Secret;
 use crate::time::{Clock, SystemClock, Timestamp};
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderValue, Request};
 use serde_json::Value;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -72,6 +72,14 @@ impl fmt::Debug for Tokens {
     }
 }
 
+/// The value of `Authorization` for a token (RFC 6750, 2.1).
+pub(super) fn bearer(token: &Secret) -> HeaderValue {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+        .expect("one that cannot stand in a field is not read");
+    value.set_sensitive(true);
+    value
+}
+
 /// Asks an authority for a token (RFC 6749, 5). Whatever it refuses, an operator can mend: the call that needs the token is
 /// never given up for it.
 pub(super) async fn request_token(
@@ -103,6 +111,7 @@ fn about(error: CallError) -> CallError {
 fn read(body: &[u8]) -> Option<(Secret, Duration)> {
     let reply: Value = serde_json::from_slice(body).ok()?;
     let token = reply.get("access_token")?.as_str().filter(|token| !token.is_empty())?;
+    HeaderValue::from_str(token).ok()?;
     let life = reply.get("expires_in")?;
     let seconds = life.as_u64().or_else(|| life.as_str()?.parse().ok())?;
     Some((Secret::new(token), Duration::from_secs(seconds)))
@@ -166,6 +175,7 @@ mod tests {
         check(r#"{"access_token":"t","expires_in":"86399"}"#, Some(("t", 86_399)));
         check(r#"{"access_token":"t"}"#, None);
         check(r#"{"access_token":"","expires_in":1}"#, None);
+        check(r#"{"access_token":"a\nb","expires_in":1}"#, None);
         check(r#"{"access_token":"t","expires_in":-1}"#, None);
         check(r#"{"error":"invalid_grant"}"#, None);
         check("<html>", None);

@@ -3,7 +3,7 @@
 use super::{Api, Fault, SECRET, Subject, cdn, hard, provider, url};
 use crate::support::{DEADLINE, Gate, Reply, Seen, all};
 use larder::cdn::providers::{azure, bunny, cloudflare, fastly, google, http, make};
-use larder::cdn::{Call, CallError, Provider, ProviderSettings};
+use larder::cdn::{Call, CallError, Provider, ProviderSettings, Target};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +41,6 @@ async fn failures_are_told_apart() {
             (Reply::status(408), ("timeout", None)),
             (Reply::status(403), ("credentials", None)),
             (Reply::status(400).body("what?"), ("refused", None)),
-            (Reply::status(404), ("refused", None)),
             (Reply::status(413), ("refused", None)),
             (Reply::status(302).header("Location", "/"), ("refused", None)),
             (Reply::raw(""), ("connect", None)),
@@ -59,6 +58,23 @@ async fn failures_are_told_apart() {
             assert_eq!(api.purged(), [""; 0]);
         }
         api.check(provider.send(&one()).await, subject.purged);
+    }
+}
+
+/// Where the configuration alone says where a call goes, nothing there is for an operator to mend. Where the call has a part
+/// in that, it is the call that names nothing.
+#[tokio::test]
+async fn nothing_there_is_told_apart() {
+    for subject in EACH {
+        let api = Api::start(subject.contract, subject.done).await;
+        let provider = ready(subject, &api, DEADLINE).await;
+        for target in [url("/a"), Target::All] {
+            let by_url = target != Target::All && ["fastly", "bunny"].contains(&subject.name);
+            let expected = if by_url || subject.name == "http" { "refused" } else { "credentials" };
+            api.fail([Fault::Answer(Reply::status(404))]);
+            let error = provider.send(&hard(vec![target])).await.unwrap_err();
+            assert_eq!(error.as_str(), expected, "{}: {error}", subject.name);
+        }
     }
 }
 
