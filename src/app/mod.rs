@@ -30,3 +30,4 @@ mod worker;
 pub use error::{ReloadError, RunError, StartError};
 pub use run::run;
 pub use running::{Larder, Options, Reloaded, Running};
+pub(crate) use tags::fields as tag_fields;

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
 
 /// The fields by which replies tell these CDNs their tags; `None` where none of them takes any.
-pub(super) fn fields(cdns: &[CdnSettings]) -> Result<Option<Arc<dyn CdnFields>>, StartError> {
+pub(crate) fn fields(cdns: &[CdnSettings]) -> Result<Option<Arc<dyn CdnFields>>, StartError> {
     let made = cdns
         .iter()
         .map(|cdn| providers::make(cdn).map_err(|error| StartError::Cdn(format!("{}: {error}", cdn.name))));
@@ -29,7 +29,7 @@ impl CdnFields for TagFields {
         Self::write(self, headers, tags, bearings, before);
     }
 
-    fn has(&self, name: &HeaderName) -> bool {
-        self.names().any(|field| field == name)
+    fn names(&self) -> &[HeaderName] {
+        Self::names(self)
     }
 }

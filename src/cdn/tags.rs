@@ -75,6 +75,8 @@ fn takes(header: &TagHeader, tag: &str) -> bool {
 #[derive(Clone, Debug, Default)]
 pub struct TagFields {
     fields: Vec<Field>,
+    /// Their names, in the same order.
+    names: Vec<HeaderName>,
 }
 
 /// One field and who reads it.
@@ -109,7 +111,8 @@ impl TagFields {
                 None => fields.push(Field { name, separator, readers: vec![reader] }),
             }
         }
-        Ok(Self { fields })
+        let names = fields.iter().map(|field| field.name.clone()).collect();
+        Ok(Self { fields, names })
     }
 
     /// Whether nobody reads tags.
@@ -144,8 +147,8 @@ impl TagFields {
     }
 
     /// The names of the fields.
-    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
-        self.fields.iter().map(|field| &field.name)
+    pub fn names(&self) -> &[HeaderName] {
+        &self.names
     }
 }
 

@@ -37,7 +37,7 @@ const LARDER_POSITION: HeaderName = HeaderName::from_static("larder-position");
 
 /// A request under way, with what was found out about it once.
 pub(super) struct Asking<'a> {
-    route: &'a Arc<Route>,
+    pub(super) route: &'a Arc<Route>,
     pub(super) rule: &'a CacheRule,
     pub(super) request: &'a Request<'a>,
     credentials: Credentials,

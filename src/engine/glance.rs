@@ -33,7 +33,7 @@ impl Engine {
         }
         let bytes = Self::key_of(rule, asking.request, found);
         match remote.get(found.hash(), &bytes).await {
-            Looked::Found(RemoteItem::Entry(entry)) => {
+            Looked::Found(RemoteItem::Entry(mut entry)) => {
                 let now = self.clock.now();
                 let (verdict, fence) = self.ledger.judge_shared(entry.fence, &entry.bearings);
                 let fresh = verdict == Verdict::Live
@@ -46,6 +46,7 @@ impl Engine {
                         Looked::Found(RemoteItem::Entry(entry)),
                     ));
                 }
+                asking.route.tell_also(&mut entry);
                 match self.judge(asking, &entry.into_entry(fence), now, REMOTE) {
                     Stored::Answer(answer) => Glanced::Answer(answer),
                     // A purge came between the two looks at the ledger.

@@ -190,6 +190,7 @@ impl Fill {
                 Decision::StaleWhileRevalidate => self.errand == Errand::Answer,
                 Decision::Revalidate(_) | Decision::NotCached => false,
             };
+        self.route.tell_also(&mut found);
         let entry = Arc::new(found.into_entry(fence));
         if !fit {
             let older = |(_, known): &(KeyHash, Arc<Entry>)| known.validated_at < entry.validated_at;

@@ -5,6 +5,7 @@ use super::request::credentials;
 use super::rules::Route;
 use crate::invalidation::{Bearings, MAX_NAMED_TAGS, Template, Values, Variable};
 use crate::semantics::{Exchange, assess, cdn_lifetime, tags_of_reply, tell_lifetime};
+use crate::store::{Head, RemoteEntry};
 use http::{HeaderMap, HeaderName, StatusCode};
 use std::fmt;
 use std::time::Duration;
@@ -24,8 +25,8 @@ pub trait CdnFields: fmt::Debug + Send + Sync {
         before: Option<&HeaderMap>,
     );
 
-    /// Whether `name` is one of them.
-    fn has(&self, name: &HeaderName) -> bool;
+    /// Their names.
+    fn names(&self) -> &[HeaderName];
 }
 
 /// A GET or HEAD, as far as the tags of its reply depend on it.
@@ -78,7 +79,7 @@ impl Route {
 
     /// Whether the field `name` tells CDNs what purges reach a reply.
     pub(super) fn tells_cdns_by(&self, name: &HeaderName) -> bool {
-        self.cdns.as_ref().is_some_and(|cdns| cdns.has(name))
+        self.cdns.as_ref().is_some_and(|cdns| cdns.names().contains(name))
     }
 
     /// Writes into the head of a reply what CDNs are to know: what purges reach it, and how long it may be kept.
@@ -96,6 +97,19 @@ impl Route {
         if let Some(lifetime) = lifetime {
             tell_lifetime(headers, lifetime);
         }
+    }
+
+    /// Adds to a reply that another node stored what it told no CDN because it knew of none in front. Its tags are not known by
+    /// name any more; the word for what is not known stands for them.
+    pub(super) fn tell_also(&self, found: &mut RemoteEntry) {
+        let Some(cdns) = &self.cdns else { return };
+        if cdns.names().iter().all(|name| found.head.get(name).is_some()) {
+            return;
+        }
+        let stored = found.head.to_headers();
+        let mut headers = stored.clone();
+        cdns.write(&mut headers, &[], &found.bearings, Some(&stored));
+        found.head = Head::new(found.head.status(), &headers);
     }
 
     /// What the head of a stored reply tells CDNs about purges, and the other fields.

@@ -225,16 +225,34 @@ async fn what_cdns_are_told_comes_along() {
     let (redis, origin) = (RedisServer::start().await, Origin::start().await);
     let rules = "
         cdn: [{ name: fast, fastly: { service: s, token: t, endpoint: \"http://127.0.0.1:9\" } }]
-        routes: [{ name: product, path: \"/products/{id}\", cache: { ttl: 10m, cdn_ttl: 1d, tags: [\"product:{id}\"] } }]";
-    let fleet = nodes(2, &Larder::before(&origin).redis(&redis.url()).rules(rules)).await;
-    origin.on("/products/7", Reply::ok("x").header("Surrogate-Key", "own"));
-    let first = fleet[0].get("/products/7").host("shop.test").send().await;
-    let second = fleet[1].get("/products/7").host("shop.test").send().await;
+        routes:
+          - { name: rest, path: /rest/**, cache: { ttl: 10m, memory: false } }
+          - { name: product, path: \"/{id}\", cache: { ttl: 10m, cdn_ttl: 1d, tags: [\"product:{id}\"] } }";
+    let with_cdn = Larder::before(&origin).redis(&redis.url()).rules(rules);
+    let without = Larder::before(&origin).redis(&redis.url()).rules(&rules.replace("cdn: ", "# cdn: "));
+    let fleet = nodes(2, &with_cdn).await;
+    origin.otherwise(|_| Reply::ok("x").header("Surrogate-Key", "own"));
+    let get = |node: &Larder, path: &str| node.get(path).host("shop.test").send();
+    let first = get(&fleet[0], "/7").await;
+    let second = get(&fleet[1], "/7").await;
     assert!(second.says("detail=redis"), "{}", second.cache_status());
     assert_eq!(essence(&first), essence(&second));
     assert!(second.field("surrogate-key").starts_with("product:7 own larder-"), "{second:#?}");
     assert_eq!(second.field("cdn-cache-control"), "max-age=86400");
     fleet[0].purge(json!({"tags": ["product:7"]})).await;
-    let third = fleet[0].get("/products/7").host("shop.test").send().await;
+    let third = get(&fleet[0], "/7").await;
     assert!(!third.is_hit() && essence(&third) == essence(&first), "{third:#?}");
+
+    // What was stored before there was a CDN in front does not say what its tags were called. Every purge by tag reaches it.
+    let before = start(without).await;
+    for path in ["/8", "/rest/8"] {
+        assert_eq!(get(&before, path).await.fields.get("surrogate-key"), None);
+        for _ in 0..2 {
+            let reply = get(&fleet[0], path).await;
+            let words: Vec<_> = reply.field("surrogate-key").split(' ').collect();
+            assert!(reply.is_hit() && words.contains(&"larder-overflow") && words.len() > 3, "{reply:#?}");
+            assert_eq!(reply.text(), "x");
+        }
+    }
+    assert_eq!(origin.count("/8"), 1);
 }

@@ -13,6 +13,7 @@ mod writes;
 use super::arguments::Explain;
 use super::failure::Failure;
 use super::{configuration, output};
+use crate::app::tag_fields;
 use crate::engine::{CacheRule, Collapse, Route, Rules};
 use crate::key::RequestTarget;
 use crate::origin::OriginSettings;
@@ -26,6 +27,10 @@ pub(super) fn explain(arguments: &Explain) -> Result<(), Failure> {
     let (_, settings) = configuration::load(&arguments.file)?;
     let origins = settings.origins;
     let rules = Rules::new(settings.routes, settings.host_aliases);
+    let rules = match tag_fields(&settings.cdns).map_err(Failure::usage)? {
+        Some(fields) => rules.telling(&fields),
+        None => rules,
+    };
     let Explain { file: _, method, url, headers, data } = arguments;
     let request = Request::parse(method, url, headers, data.as_deref(), rules.aliases());
     let request = request.map_err(Failure::usage)?;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config;
+use crate::invalidation::Matcher;
 
 const SHOP: &str = r#"
 origins:
@@ -61,12 +62,20 @@ routes:
 
 /// What is printed. The line of the rule's hash is left out: it is a number without a meaning to people.
 fn explain(method: &str, url: &str, headers: &[&str]) -> String {
-    explain_data(method, url, headers, None)
+    explain_by(SHOP, method, url, headers, None)
 }
 
 fn explain_data(method: &str, url: &str, headers: &[&str], data: Option<&str>) -> String {
-    let settings = config::parse(SHOP, "proxy.yaml", &|_| None).unwrap();
+    explain_by(SHOP, method, url, headers, data)
+}
+
+fn explain_by(yaml: &str, method: &str, url: &str, headers: &[&str], data: Option<&str>) -> String {
+    let settings = config::parse(yaml, "proxy.yaml", &|_| None).unwrap();
     let rules = Rules::new(settings.routes, settings.host_aliases);
+    let rules = match tag_fields(&settings.cdns).unwrap() {
+        Some(fields) => rules.telling(&fields),
+        None => rules,
+    };
     let headers: Vec<_> = headers.iter().map(|line| (*line).to_owned()).collect();
     let request = Request::parse(method, url, &headers, data, rules.aliases()).unwrap();
     let text = page(&rules, &settings.origins, &request);
@@ -143,6 +152,43 @@ fn credentials_and_departures() {
         ),
         "{overridden}"
     );
+}
+
+#[test]
+fn tags_and_what_cdns_are_told() {
+    let yaml = r#"
+origin: http://10.0.0.1:3000
+region: { header: X-Country, map: { eu: [DE] }, default: us }
+cdn: [{ name: edge, akamai: { host: a.example.com, client_token: t, client_secret: t, access_token: t } }]
+routes:
+  - name: list
+    path: /list
+    cache: { cdn_ttl: 1d, tags: [catalog, "{query.page}{region}", "{header.X-Shop}", "of:{reply.X-Category}"] }
+"#;
+    let got = explain_by(yaml, "GET", "http://shop.example.com/list?page=2", &["X-Country: DE"], None);
+    let word = |matcher: Matcher| format!("larder-{:016x}", matcher.hash().as_u64());
+    let words = [
+        word(Matcher::path("shop.example.com", "/list")),
+        word(Matcher::prefix("shop.example.com", "/")),
+        word(Matcher::prefix("shop.example.com", "/list")),
+        word(Matcher::Route("list".into())),
+        word(Matcher::All),
+    ];
+    let words = words.join(",");
+    let want = format!(
+        "\
+tags        catalog, 2eu
+            {{header.x-shop}} is left out: the request lacks its value
+            of:{{reply.x-category}} for each value in the reply
+            and those of Surrogate-Key, Cache-Tag, xkey and Cache-Groups in the origin's reply
+to CDNs     edge-cache-tag: catalog,2eu,{words}
+            and the tags that the reply adds; larder-… stands for what a CDN does not take as it is
+"
+    );
+    assert!(got.contains(&want), "{got}\nlacks\n{want}");
+    assert!(got.contains("stored for 1m by the origin; CDNs may keep it for 1d (`cdn_ttl`)\n"), "{got}");
+    let personal = explain_by(yaml, "GET", "http://shop.example.com/list", &["Authorization: me"], None);
+    assert!(!personal.contains("200 with max-age=60          stored"), "{personal}");
 }
 
 #[test]
