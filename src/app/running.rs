@@ -91,9 +91,10 @@ fn live(settings: Settings, options: Options, bound: Bound, orders: Orders, repo
     };
     let Parts { node, workers, acceptor, admin, reloader } = parts;
     drop(report.send(Ok(reloader)));
-    let life = Life { node, workers, acceptor, bound, admin, orders, drain_deadline };
+    let life = Life { node: Arc::clone(&node), workers, acceptor, bound, admin, orders, drain_deadline };
     let workers = runtime.block_on(life.run());
     workers.into_iter().for_each(Worker::join);
+    node.together.close();
     drop(entered);
     runtime.shutdown_timeout(BLOCKED);
 }

@@ -143,6 +143,13 @@ impl Together {
         tokio::join!(purges, writes);
     }
 
+    /// Gives back what another process may want, when nothing is served any more.
+    pub(super) fn close(&self) {
+        if let Some(alone) = &self.alone {
+            alone.close();
+        }
+    }
+
     /// What tells the node's place in the shared log.
     pub(super) fn log_reader(&self) -> impl Fn() -> Option<FleetStats> + Send + Sync + 'static {
         let shared = self.shared.as_ref().map(|(shared, _)| Arc::clone(shared));

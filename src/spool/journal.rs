@@ -111,7 +111,7 @@ pub enum SpoolError {
 pub struct Spool {
     pub(super) shared: Arc<Shared>,
     /// Told when the writer has ended, and with it the lock of the folder.
-    ended: Option<Mutex<mpsc::Receiver<()>>>,
+    ended: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
 /// What the writer shares with all others.
@@ -232,12 +232,9 @@ impl Spool {
                 // Nobody may listen any more.
                 let _gone = end.send(());
             };
-            thread::Builder::new()
-                .name("larder-spool".to_owned())
-                .spawn(write)
-                .map(|_thread| Mutex::new(ended))
+            thread::Builder::new().name("larder-spool".to_owned()).spawn(write).map(|_thread| ended)
         });
-        let ended = ended.transpose().map_err(SpoolError::Thread)?;
+        let ended = Mutex::new(ended.transpose().map_err(SpoolError::Thread)?);
         Ok(Arc::new(Self { shared, ended }))
     }
 
@@ -256,6 +253,17 @@ impl Spool {
         self.shared.wake.notify_all();
         if !self.shared.synced(count, LAST_SYNC).await {
             tracing::error!("what was purged last may not be in the spool");
+        }
+    }
+
+    /// Writes what is left and gives the folder back, in a bounded time, for which it blocks. What is recorded from here on is in
+    /// memory alone.
+    pub fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.wake.notify_all();
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if ended.is_some_and(|ended| ended.recv_timeout(LAST_SYNC).is_err()) {
+            tracing::error!("the disk of the spool did not answer: what was purged last may not be in it");
         }
     }
 
@@ -279,13 +287,7 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.wake.notify_all();
-        if let Some(ended) = &mut self.ended
-            && ended.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(LAST_SYNC).is_err()
-        {
-            tracing::error!("the disk of the spool did not answer: what was purged last may not be in it");
-        }
+        self.close();
     }
 }
 
@@ -408,11 +410,11 @@ impl Shared {
     }
 
     /// Notes what became of writing the first `count` records. `false`: there is no use in trying again.
-    fn written(&self, count: u64, outcome: std::io::Result<Written>) -> bool {
+    fn written(&self, count: u64, outcome: Result<Written, Failed>) -> bool {
         let mut core = self.lock();
         match outcome {
             Ok(Written { length, synced }) => {
-                core.length = length.unwrap_or(core.length);
+                core.length = length;
                 core.stalled &= !synced;
                 if synced {
                     if core.fault.take().is_some() {
@@ -422,14 +424,19 @@ impl Shared {
                 }
                 true
             }
-            Err(error) => {
+            Err(Failed { error, anew }) => {
                 self.observer.event("error");
+                core.pending = Vec::new();
+                core.anew = true;
+                if !anew {
+                    // What the file adds up to may fit where the file does not, and whoever waits may still be in time.
+                    tracing::warn!(%error, "the spool cannot be added to; it is written anew");
+                    return true;
+                }
                 if core.fault.is_none() {
                     tracing::error!(%error, "the spool cannot be written: what is announced or waits for CDNs ends with the process");
                 }
                 core.fault = Some(error.to_string());
-                core.pending = Vec::new();
-                core.anew = true;
                 self.progress.send_modify(|progress| progress.failed = true);
                 !core.closed
             }
@@ -439,21 +446,31 @@ impl Shared {
 
 /// What was written.
 struct Written {
-    length: Option<usize>,
+    /// Bytes of the file now.
+    length: usize,
     synced: bool,
+}
+
+/// What was not.
+struct Failed {
+    error: std::io::Error,
+    /// Although a whole file was to be written.
+    anew: bool,
 }
 
 /// Writes until there is nothing to write any more.
 fn write(shared: &Shared, mut disk: Box<dyn Disk>) {
     while let Some((work, count)) = shared.next_work() {
         let outcome = match work {
-            Work::Append { frames, sync } => disk.append(&frames, sync).map(|()| {
+            Work::Append { frames, sync } => {
                 let length = shared.lock().length + frames.len();
-                Written { length: Some(length), synced: sync }
-            }),
+                let written = |()| Written { length, synced: sync };
+                disk.append(&frames, sync).map(written).map_err(|error| Failed { error, anew: false })
+            }
             Work::Anew(state) => {
                 let whole = state.encode();
-                disk.replace(&whole).map(|()| Written { length: Some(whole.len()), synced: true })
+                let written = |()| Written { length: whole.len(), synced: true };
+                disk.replace(&whole).map(written).map_err(|error| Failed { error, anew: true })
             }
         };
         if !shared.written(count, outcome) {

@@ -67,6 +67,11 @@ impl SpooledLog {
         self.spool.finish().await;
     }
 
+    /// Gives the folder back, in a bounded time, for which it blocks.
+    pub fn close(&self) {
+        self.spool.close();
+    }
+
     /// Purges intents when their time is over. Runs until it is dropped; a process runs one.
     pub async fn run(self: Arc<Self>) {
         loop {
@@ -94,8 +99,9 @@ impl SpooledLog {
 
     /// Purges what is due; tells when the next is.
     pub(super) fn purge_due(&self, now: Timestamp) -> Option<Timestamp> {
-        let core = &mut *self.shared().lock();
         loop {
+            // Let go between one record and the next, as writes wait for it.
+            let core = &mut *self.shared().lock();
             let (ids, names) = core.state.due(now, AT_ONCE);
             if ids.is_empty() {
                 return core.state.next_due();

@@ -1,6 +1,8 @@
 //! What a Larder on its own remembers of writes when it is killed.
 
-use crate::support::{Document, Gate, Larder, LarderBuilder, Origin, Process, Reply, command, eventually};
+use crate::support::{
+    Connection, Document, Gate, Larder, LarderBuilder, Origin, Process, Reply, command, eventually,
+};
 use nix::sys::signal::Signal;
 use std::path::Path;
 use tempfile::TempDir;
@@ -74,6 +76,42 @@ async fn a_write_that_ended_leaves_nothing_to_the_next_process() {
     journal_has(folder.path(), "/x").await;
     let second = Process::run(&builder).await;
     assert!(!event(&second, "recovered").await);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_no_write_fails_for_it() {
+    let folder = TempDir::new().unwrap();
+    let origin = Origin::start().await;
+    origin.on("/done", Reply::ok("done")).on("/doubtful", Reply::status(500));
+    let larder = Process::run_short_of_disk(&with_spool(&origin, folder.path(), "600s"), 64).await;
+    let mut connection = Connection::open(larder.address()).await;
+    let mut write =
+        async |path: &str| larder.request("PUT", path).body("x").send_on(&mut connection).await.status;
+    // More than fits is written, and all but the last of it is garbage.
+    for _ in 0..500 {
+        assert_eq!(write("/done").await, 200);
+    }
+    assert!(event(&larder, "error").await);
+    let ready = async || larder.admin("GET", "/readyz").send().await;
+    eventually("it goes on with a new file", async || !ready().await.text().contains("spool")).await;
+    // What is in doubt stays.
+    for _ in 0..1000 {
+        assert_eq!(write("/doubtful").await, 500);
+    }
+    let told = async || ready().await.text().contains("the spool cannot be written");
+    eventually("a disk that is full is told", told).await;
+    assert_eq!(ready().await.status, 200);
+    assert_eq!(write("/done").await, 200);
+}
+
+#[tokio::test]
+async fn a_larder_that_ended_gives_its_folder_back() {
+    let folder = TempDir::new().unwrap();
+    let origin = Origin::start().await;
+    for _ in 0..3 {
+        let larder = with_spool(&origin, folder.path(), "60s").start();
+        assert_eq!(larder.put("/x", "x").send().await.status, 404);
+    }
 }
 
 #[tokio::test]

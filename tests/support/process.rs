@@ -31,10 +31,22 @@ pub(crate) struct Process {
 impl Process {
     /// Runs the binary with a configuration, and waits until it listens.
     pub(crate) async fn run(builder: &LarderBuilder) -> Self {
+        Self::run_by(Command::new(binary()), builder).await
+    }
+
+    /// As [`Process::run`], where no file may be longer than so many kibibytes, as if a disk were full.
+    pub(crate) async fn run_short_of_disk(builder: &LarderBuilder, kibibytes: u32) -> Self {
+        // A shell knows how to; the binary inherits the limit, and that the signal beside the error is ignored.
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {kibibytes}; exec \"$0\" \"$@\"")]).arg(binary());
+        Self::run_by(shell, builder).await
+    }
+
+    async fn run_by(mut command: Command, builder: &LarderBuilder) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("proxy.yaml");
         std::fs::write(&file, builder.yaml()).expect("a writable folder");
-        let mut child = Command::new(binary())
+        let mut child = command
             .args(["run", "-c"])
             .arg(&file)
             .env("LARDER_LOG", "info")
