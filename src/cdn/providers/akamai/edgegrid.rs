@@ -55,14 +55,20 @@ impl EdgeGrid {
             _ => String::new(),
         };
         let scheme = uri.scheme_str().unwrap_or_default();
-        let host =
-            uri.authority().map(|authority| authority.as_str().to_ascii_lowercase()).unwrap_or_default();
+        let host = host(uri);
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         // The fifth field is for headers that are signed, and Fast Purge names none.
         let data = [method.as_str(), scheme, &host, path, "", &hash, &unsigned].join("\t");
         let key = mac(self.client_secret.expose(), &time);
         format!("{unsigned}signature={}", mac(&key, &data))
     }
+}
+
+/// What stands in `Host`: small letters, and no port where it is the one of the scheme.
+fn host(uri: &Uri) -> String {
+    let host = uri.authority().map(|authority| authority.as_str().to_ascii_lowercase()).unwrap_or_default();
+    let usual = if uri.scheme_str() == Some("https") { ":443" } else { ":80" };
+    host.strip_suffix(usual).map_or_else(|| host.clone(), str::to_owned)
 }
 
 fn mac(key: &str, data: &str) -> String {
@@ -117,6 +123,23 @@ mod tests {
         check(&Method::POST, "/testapi/v1/t3", data, "hXm4iCxtpN22m4cbZb4lVLW5rhX8Ca82vCFqXzSTPe4=");
         let long = [b'd'; 2049];
         check(&Method::POST, "/testapi/v1/t3", &long, "6Q6PiTipLae6n4GsSIDTCJ54bEbHUBp+4MUXrbQCBoY=");
+    }
+
+    #[test]
+    fn hosts_are_signed_as_they_are_sent() {
+        #[track_caller]
+        fn check(uri: &str, expected: &str) {
+            let uri: Uri = uri.parse().unwrap();
+            assert_eq!(host(&uri), expected);
+            let url: reqwest::Url = uri.to_string().parse().unwrap();
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            assert_eq!(format!("{}{port}", url.host_str().unwrap()), expected, "as the client has it");
+        }
+        check("https://Akab-1.example.net/a", "akab-1.example.net");
+        check("https://akab-1.example.net:443/a", "akab-1.example.net");
+        check("https://akab-1.example.net:80/a", "akab-1.example.net:80");
+        check("http://127.0.0.1:80/a", "127.0.0.1");
+        check("http://127.0.0.1:8443/a", "127.0.0.1:8443");
     }
 
     #[test]
