@@ -238,9 +238,9 @@ impl Spool {
         Ok(Arc::new(Self { shared, ended }))
     }
 
-    /// The last position that was given to anything it has. Later ones have to be greater, also where the clock went back.
+    /// The last position that was given to anything it remembers. Later ones have to be greater, also where the clock went back.
     pub fn last(&self) -> Position {
-        Position::from_u64(self.shared.lock().state.last())
+        Position::from_u64(self.shared.lock().state.last_job())
     }
 
     /// Syncs what is left, in a bounded time.
@@ -515,7 +515,7 @@ impl Read {
                 let cut = bytes.len() - at;
                 tracing::error!(path = %path.display(), at, cut, "the spool is damaged: everything is purged in place of what is lost");
                 // As an intent it is purged at once, and again when no write that is forgotten can be done any more.
-                let (id, within) = (state.next_number(Position::START), settings.write_bound);
+                let (id, within) = (state.next_intent(), settings.write_bound);
                 let names = everything();
                 let within_millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
                 state.apply(&Record::Intent { id, due: now.plus(within), within: within_millis, names });

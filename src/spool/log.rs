@@ -125,7 +125,7 @@ impl SpooledLog {
         settles: Vec<u64>,
         sync: bool,
     ) -> u64 {
-        let (id, at) = (core.state.next_number(position), self.shared().clock.now());
+        let (id, at) = (core.state.next_job(position), self.shared().clock.now());
         self.shared().record(core, &Record::Append { id, position, at, names, settles }, sync)
     }
 
@@ -134,7 +134,7 @@ impl SpooledLog {
         let names = bounded(batch);
         let now = self.shared().clock.now();
         let core = &mut *self.shared().lock();
-        let id = core.state.next_number(Position::at(now));
+        let id = core.state.next_intent();
         let millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
         let intent = Record::Intent { id, due: now.plus(within), within: millis, names };
         (id, self.shared().record(core, &intent, sync))

@@ -102,7 +102,7 @@ impl Outbox for SpoolOutbox {
                 return Ok(0);
             }
             let at = self.shared().clock.now();
-            let first = core.state.next_number(Position::at(at));
+            let first = core.state.next_job(Position::at(at));
             (dead, self.shared().record(core, &Record::Retry { cdn: cdn.into(), first, at }, true))
         };
         if !self.shared().kept(count).await {

@@ -90,8 +90,8 @@ pub(super) enum Record {
         buried: Timestamp,
         reason: Box<str>,
     },
-    /// The last number given out, in a journal that was written anew.
-    Last(u64),
+    /// The last numbers given out, in a journal that was written anew.
+    Last { job: u64, intent: u64 },
 }
 
 /// Why a file is no journal that can be read.

@@ -67,8 +67,9 @@ pub(super) struct State {
     /// The same, by when they are due.
     due: BTreeSet<(Timestamp, u64)>,
     intent_bytes: usize,
-    /// The last number given to a job or an intent.
-    last: u64,
+    /// The last number given to a job, and to an intent.
+    last_job: u64,
+    last_intent: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +115,7 @@ impl State {
             Record::Withdraw(ids) => self.settle_intents(ids),
             Record::Append { id, position, at, names, settles } => {
                 self.settle_intents(settles);
-                self.last = self.last.max(*id);
+                self.last_job = self.last_job.max(*id);
                 if !names.is_empty() {
                     let job = Queued { position: *position, at: *at, names: names.clone() };
                     return self.queue(*id, &job);
@@ -128,7 +129,7 @@ impl State {
             Record::Bury { cdn, jobs, at, reason } => return self.bury(cdn, jobs, *at, reason),
             Record::Retry { cdn, first, at } => return self.retry(cdn, *first, *at),
             Record::Job { cdn, id, position, at, names } => {
-                self.last = self.last.max(*id);
+                self.last_job = self.last_job.max(*id);
                 let job = Queued { position: *position, at: *at, names: names.clone() };
                 let widened = self.queues.entry(cdn.clone()).or_default().push(*id, job);
                 return widened.then(|| Effect::Widened(cdn.clone())).into_iter().collect();
@@ -142,7 +143,10 @@ impl State {
                     .into_iter()
                     .collect();
             }
-            Record::Last(last) => self.last = self.last.max(*last),
+            Record::Last { job, intent } => {
+                self.last_job = self.last_job.max(*job);
+                self.last_intent = self.last_intent.max(*intent);
+            }
         }
         Vec::new()
     }
@@ -151,7 +155,7 @@ impl State {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = record::header();
         let mut put = |record: Record| record::encode(&record, &mut bytes);
-        put(Record::Last(self.last));
+        put(Record::Last { job: self.last_job, intent: self.last_intent });
         for (id, Intent { due, within, names, kept: _ }) in &self.intents {
             put(Record::Intent { id: *id, due: *due, within: *within, names: names.clone() });
         }
@@ -192,14 +196,19 @@ impl State {
         deserted.map(|(cdn, queue)| (&**cdn, queue.jobs.len())).filter(|(_, jobs)| *jobs > 0)
     }
 
-    /// The last number given out.
-    pub(super) fn last(&self) -> u64 {
-        self.last
+    /// The last number given to a job.
+    pub(super) fn last_job(&self) -> u64 {
+        self.last_job
     }
 
-    /// The next number: `wanted`, unless it was given out already.
-    pub(super) fn next_number(&self, wanted: Position) -> u64 {
-        wanted.as_u64().max(self.last.saturating_add(1))
+    /// The number of the next job: its position, unless a letter that is tried again took that.
+    pub(super) fn next_job(&self, position: Position) -> u64 {
+        position.as_u64().max(self.last_job.saturating_add(1))
+    }
+
+    /// The number of the next intent.
+    pub(super) fn next_intent(&self) -> u64 {
+        self.last_intent.saturating_add(1)
     }
 
     /// Notes that an intent is on the disk.
@@ -317,7 +326,6 @@ impl State {
     }
 
     fn announce(&mut self, id: u64, due: Timestamp, within: u64, names: &Names) -> Vec<Effect> {
-        self.last = self.last.max(id);
         self.add_intent(id, Intent { due, within, names: names.clone(), kept: false });
         if self.intents.len() <= MAX_INTENTS && self.intent_bytes <= MAX_INTENT_BYTES {
             return Vec::new();
@@ -328,13 +336,13 @@ impl State {
         self.due.clear();
         self.intent_bytes = 0;
         // A number that nobody has, so that nobody settles it: it stays until it is due.
-        self.last = self.last.saturating_add(1);
-        self.add_intent(self.last, Intent { due, within, names: everything(), kept: false });
+        self.add_intent(self.next_intent(), Intent { due, within, names: everything(), kept: false });
         vec![Effect::IntentsWidened]
     }
 
     fn add_intent(&mut self, id: u64, intent: Intent) {
         self.settle_intents(&[id]);
+        self.last_intent = self.last_intent.max(id);
         self.intent_bytes += weight(&intent.names);
         self.due.insert((intent.due, id));
         self.intents.insert(id, intent);
@@ -375,7 +383,7 @@ impl State {
         let dead = std::mem::take(&mut queue.dead);
         let mut widened = false;
         for (id, Dead { job, .. }) in (first..).zip(dead) {
-            self.last = self.last.max(id);
+            self.last_job = self.last_job.max(id);
             // It gets all of its time again.
             widened |= queue.push(id, Queued { at, ..job });
         }

@@ -69,7 +69,7 @@ async fn a_torn_end_costs_nothing_before_it() {
     life.purge("x").await;
     drop(life);
     let whole = fs::read(&file).unwrap();
-    let torn = journal(&[Record::Last(u64::MAX)]);
+    let torn = journal(&[Record::Last { job: u64::MAX, intent: 0 }]);
     fs::write(&file, [&whole[..], &torn[16..torn.len() - 1]].concat()).unwrap();
     let life = Life::begin(Some(folder.path()), &["a"], 1000);
     assert_eq!((life.told.count("torn"), life.told.count("damaged")), (1, 0));

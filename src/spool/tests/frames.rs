@@ -56,7 +56,7 @@ fn read(bytes: &[u8]) -> Result<(State, End), NoJournal> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
 
     #[test]
     fn what_is_cut_is_what_it_was_up_to_the_cut(records in vec(record(), 0..12), cut in any::<prop::sample::Index>()) {
@@ -100,21 +100,23 @@ proptest! {
     fn a_journal_written_anew_says_the_same(records in vec(record(), 0..30)) {
         let mut state = State::default();
         records.iter().for_each(|record| _ = state.apply(record));
+        // A journal that is written anew ends with this: queues of CDNs that went are forgotten when they are empty.
+        state.apply(&Record::Cdns(state.cdns().to_vec()));
         prop_assert_eq!(read(&state.encode()), Ok((state, End::Whole)));
     }
 }
 
 #[test]
 fn what_another_version_wrote_is_refused() {
-    let mut later = journal(&[Record::Last(7)]);
+    let mut later = journal(&[Record::Last { job: 7, intent: 8 }]);
     later[12] = 2;
     assert_eq!(read(&later), Err(NoJournal::Version(2)));
     assert_eq!(read(b"{}"), Err(NoJournal::Foreign));
 
     // A frame that is right in every way but for what it says.
-    let mut unknown = journal(&[Record::Last(7)]);
+    let mut unknown = journal(&[Record::Last { job: 7, intent: 8 }]);
     let offset = unknown.len();
-    record::encode(&Record::Last(7), &mut unknown);
+    record::encode(&Record::Last { job: 7, intent: 8 }, &mut unknown);
     let (start, end) = (offset + 12, unknown.len());
     let word = unknown[start..end].windows(4).position(|word| word == b"last").unwrap();
     unknown[start + word] = b'L';

@@ -141,9 +141,9 @@ fn jobs_are_handed_out_once_and_found_again() {
 fn numbers_never_come_again() {
     let state =
         after(&[cdns(&["a"]), intent(7, 1, "x"), append(5, "x", &[]), bury("a", &[5]), retry("a", 9)]);
-    assert_eq!(state.last(), 9);
-    assert_eq!(state.next_number(Position::from_u64(3)), 10);
-    assert_eq!(state.next_number(Position::from_u64(30)), 30);
+    assert_eq!((state.last_job(), state.next_intent()), (9, 8));
+    assert_eq!(state.next_job(Position::from_u64(3)), 10);
+    assert_eq!(state.next_job(Position::from_u64(30)), 30);
 }
 
 #[test]
