@@ -1,0 +1,113 @@
+//! The CDN throttles, fails, hangs and recovers; Larder is killed in between. Nothing is lost.
+
+use crate::cdn::{Cdn, Event, Mood};
+use crate::shop::{Keeper, Shop, until, write};
+use crate::support::Process;
+use nix::sys::signal::Signal;
+
+/// Every mood that passes, in the order in which an outage shows them.
+const OUTAGE: [Mood; 4] = [Mood::Well, Mood::Throttling, Mood::Failing, Mood::Hanging];
+
+/// Writes while the CDN goes through its moods; `killed`: Larder dies in the middle of each.
+async fn check(keeper: Keeper, killed: bool) {
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let builder = shop.larder(&keeper, &cdn.yaml(""));
+    let mut process = Process::run(&builder).await;
+    for (round, mood) in OUTAGE.into_iter().enumerate() {
+        cdn.is(mood);
+        let calls = cdn.calls();
+        for page in 0..20 {
+            // Some pages are written to in every round, some in one alone.
+            write(&process, &format!("/page/{}", page * (1 + round % 2))).await;
+        }
+        cdn.asked_since(calls).await;
+        if killed {
+            process.signal(Signal::SIGKILL);
+            process.exited().await;
+            process = Process::run(&builder).await;
+        }
+    }
+    cdn.is(Mood::Well);
+    cdn.story.settled().await;
+    until(&process, "the queue is empty", |figures| figures["waiting"] == 0).await;
+    let figures = crate::shop::figures(&process).await;
+    assert_eq!(figures["dead_letters"], 0, "{}: {figures:#}", keeper.name());
+    assert!(!cdn.story.events().contains(&Event::Purged("/everything".into())), "nothing had to be widened");
+}
+
+#[tokio::test]
+async fn an_outage_loses_nothing_with_redis() {
+    check(Keeper::redis().await, false).await;
+}
+
+#[tokio::test]
+async fn an_outage_loses_nothing_with_the_spool() {
+    check(Keeper::spool(), false).await;
+}
+
+#[tokio::test]
+async fn kills_in_an_outage_lose_nothing_with_redis() {
+    check(Keeper::redis().await, true).await;
+}
+
+#[tokio::test]
+async fn kills_in_an_outage_lose_nothing_with_the_spool() {
+    check(Keeper::spool(), true).await;
+}
+
+/// Kills Larder after the origin committed a write and before it answered.
+async fn killed_in_a_write(keeper: Keeper) {
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let builder = shop.larder(&keeper, &cdn.yaml(""));
+    let mut process = Process::run(&builder).await;
+    // What is known of the log before the write can be announced in it.
+    write(&process, "/page/1").await;
+    cdn.story.settled().await;
+    let request = process.request("PUT", "/held/7").body("new");
+    let client = tokio::spawn(async move { request.try_send().await.is_ok() });
+    shop.origin.asked("/held/7", 1).await;
+    process.signal(Signal::SIGKILL);
+    process.exited().await;
+    assert!(!client.await.unwrap(), "nobody can have answered");
+    let _process = Process::run(&builder).await;
+    cdn.story.settled().await;
+}
+
+#[tokio::test]
+async fn a_write_that_larder_did_not_survive_is_purged_for_with_redis() {
+    killed_in_a_write(Keeper::redis().await).await;
+}
+
+#[tokio::test]
+async fn a_write_that_larder_did_not_survive_is_purged_for_with_the_spool() {
+    killed_in_a_write(Keeper::spool()).await;
+}
+
+/// Ends Larder as an orchestrator does while purges wait.
+async fn ended(keeper: Keeper) {
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let builder = shop.larder(&keeper, &cdn.yaml(""));
+    let mut process = Process::run(&builder).await;
+    cdn.is(Mood::Failing);
+    for page in 0..20 {
+        write(&process, &format!("/page/{page}")).await;
+    }
+    process.signal(Signal::SIGTERM);
+    assert!(process.exited().await.success());
+    cdn.is(Mood::Well);
+    let _process = Process::run(&builder).await;
+    cdn.story.settled().await;
+}
+
+#[tokio::test]
+async fn the_queue_outlives_a_shutdown_with_redis() {
+    ended(Keeper::redis().await).await;
+}
+
+#[tokio::test]
+async fn the_queue_outlives_a_shutdown_with_the_spool() {
+    ended(Keeper::spool()).await;
+}

@@ -1,0 +1,83 @@
+//! Several nodes before one CDN: who delivers, and when the CDN may be told.
+
+use crate::cdn::{Cdn, Event, Mood};
+use crate::shop::{Keeper, PACE, Shop, figures, until, write};
+use crate::support::{Flow, Process, Tap, within};
+use nix::sys::signal::Signal;
+
+/// The one of `nodes` that has the lead.
+async fn leader(nodes: &[Process]) -> usize {
+    let looking = async {
+        loop {
+            for (index, node) in nodes.iter().enumerate() {
+                let figures = figures(node).await;
+                if ["delivering", "waiting"].iter().any(|state| figures["state"] == *state) {
+                    return index;
+                }
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    };
+    within("a node takes the lead", looking).await
+}
+
+#[tokio::test]
+async fn when_the_node_that_delivers_dies_another_goes_on() {
+    let keeper = Keeper::redis().await;
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let builder = shop.larder(&keeper, &cdn.yaml(""));
+    let mut nodes = vec![Process::run(&builder).await, Process::run(&builder).await];
+    write(&nodes[0], "/page/0").await;
+    cdn.story.settled().await;
+    let leader = leader(&nodes).await;
+    cdn.is(Mood::Hanging);
+    let calls = cdn.calls();
+    for page in 0..50 {
+        write(&nodes[page % 2], &format!("/page/{page}")).await;
+    }
+    // It dies with a call under way, the rest read and not settled.
+    cdn.asked_since(calls).await;
+    let mut dead = nodes.remove(leader);
+    dead.signal(Signal::SIGKILL);
+    dead.exited().await;
+    cdn.is(Mood::Well);
+    cdn.story.settled().await;
+    until(&nodes[0], "the queue is empty", |figures| figures["waiting"] == 0).await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_the_leader_has_its_purges_delivered() {
+    let keeper = Keeper::redis().await;
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let builder = shop.larder(&keeper, &cdn.yaml(""));
+    let nodes = [Process::run(&builder).await, Process::run(&builder).await, Process::run(&builder).await];
+    for (page, node) in nodes.iter().cycle().take(30).enumerate() {
+        write(node, &format!("/page/{page}")).await;
+    }
+    cdn.story.settled().await;
+}
+
+/// A CDN that is told too early fills itself from a node that does not know of the purge.
+#[tokio::test]
+async fn the_cdn_is_told_when_no_node_serves_what_was_purged() {
+    let Keeper::Redis(server) = Keeper::redis().await else { unreachable!("it was just made so") };
+    let tap = Tap::before(server.port()).await;
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let near = Process::run(&shop.larder_at(&server.url(), &cdn.yaml(""))).await;
+    let far = Process::run(&shop.larder_at(&tap.url(), &cdn.yaml(""))).await;
+    for node in [&near, &far] {
+        crate::shop::well(node).await;
+        node.get("/page/1").send().await;
+        assert!(node.get("/page/1").send().await.is_hit());
+    }
+    // It hears nothing any more, and does not know yet.
+    tap.both(Flow::Hold);
+    write(&near, "/page/1").await;
+    cdn.story.until("the CDN is told", |events| events.contains(&Event::Purged("/page/1".into()))).await;
+    assert!(!far.get("/page/1").send().await.is_hit(), "the CDN could have filled itself with the old page");
+    tap.both(Flow::Pass);
+    tap.cut();
+}

@@ -1,0 +1,100 @@
+//! What an operator sees and does: figures, metrics, dead letters, waiting.
+
+use crate::cdn::{Cdn, Event, Mood};
+use crate::shop::{Keeper, Shop, figures, until, write};
+use crate::support::{Process, command};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn what_the_cdn_refuses_becomes_a_dead_letter_that_can_be_retried() {
+    for keeper in [Keeper::redis().await, Keeper::spool()] {
+        let cdn = Cdn::start().await;
+        let shop = Shop::start(&cdn.story).await;
+        let process = Process::run(&shop.larder(&keeper, &cdn.yaml(""))).await;
+        cdn.is(Mood::Refusing);
+        write(&process, "/page/1").await;
+        write(&process, "/page/2").await;
+        let name = keeper.name();
+        until(&process, "two dead letters", |figures| {
+            figures["dead_letters"] == 2 && figures["waiting"] == 0
+        })
+        .await;
+        let figures = figures(&process).await;
+        let reason = figures["last_dead_letters"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains("no such zone"), "{name}: {reason}");
+        cdn.is(Mood::Well);
+        let admin = process.admin_address().to_string();
+        let output = command(&["cdn", "retry", "edge", "--admin", &admin]).await;
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "edge: 2 queued again\n", "{name}");
+        cdn.story.settled().await;
+        until(&process, "no dead letters", |figures| figures["dead_letters"] == 0).await;
+        let output = command(&["cdn", "retry", "egde", "--admin", &admin]).await;
+        assert_eq!(output.status.code(), Some(1), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_too_long_becomes_a_dead_letter() {
+    let keeper = Keeper::spool();
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let process = Process::run(&shop.larder(&keeper, &cdn.yaml("give_up_after: 2s"))).await;
+    cdn.is(Mood::Failing);
+    write(&process, "/page/1").await;
+    until(&process, "a dead letter", |figures| figures["dead_letters"] == 1).await;
+    let figures = figures(&process).await;
+    assert!(figures["last_dead_letters"][0]["reason"].as_str().unwrap().contains("503"), "{figures:#}");
+}
+
+#[tokio::test]
+async fn a_purge_can_be_waited_for_until_the_cdn_has_it() {
+    for keeper in [Keeper::redis().await, Keeper::spool()] {
+        let cdn = Cdn::start().await;
+        let shop = Shop::start(&cdn.story).await;
+        let process = Process::run(&shop.larder(&keeper, &cdn.yaml(""))).await;
+        crate::shop::well(&process).await;
+        let what = json!({ "urls": ["http://shop.test/page/1"] });
+        let reply = process.admin("POST", "/purge?wait=cdn").json(&what).send().await;
+        assert!(cdn.story.events().contains(&Event::Purged("/page/1".into())), "{}", keeper.name());
+        let said: Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!((reply.status, &said["outstanding"]), (200, &json!({ "nodes": [], "cdns": [] })));
+    }
+}
+
+#[tokio::test]
+async fn metrics_tell_of_calls_and_of_the_backlog() {
+    let keeper = Keeper::spool();
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let process = Process::run(&shop.larder(&keeper, &cdn.yaml(""))).await;
+    cdn.is(Mood::Throttling);
+    let calls = cdn.calls();
+    write(&process, "/page/1").await;
+    cdn.asked_since(calls).await;
+    cdn.is(Mood::Well);
+    cdn.story.settled().await;
+    until(&process, "the queue is empty", |figures| figures["waiting"] == 0).await;
+    let page = process.admin("GET", "/metrics").send().await;
+    for line in [
+        "larder_cdn_backlog{cdn=\"edge\"} 0",
+        "larder_cdn_purges_total{cdn=\"edge\",result=\"delivered\"} 1",
+        "larder_cdn_delivery_seconds_count{cdn=\"edge\"} 1",
+    ] {
+        assert!(page.text().lines().any(|found| found == line), "no {line} in\n{}", page.text());
+    }
+    process.logged(&["edge", "throttled"]).await;
+}
+
+/// A second purge comes after its delay, and the job stays in the queue until then.
+#[tokio::test]
+async fn behind_a_shield_everything_is_purged_twice() {
+    let keeper = Keeper::spool();
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let process = Process::run(&shop.larder(&keeper, &cdn.yaml("second_purge: 1s"))).await;
+    write(&process, "/page/1").await;
+    let purged = Event::Purged("/page/1".into());
+    let twice = |events: &[Event]| events.iter().filter(|event| **event == purged).count() == 2;
+    cdn.story.until("a second purge", twice).await;
+    until(&process, "the queue is empty", |figures| figures["waiting"] == 0).await;
+}
