@@ -34,6 +34,13 @@ impl Process {
         Self::run_by(Command::new(binary()), builder).await
     }
 
+    /// As [`Process::run`], with these variables in its environment.
+    pub(crate) async fn run_with(builder: &LarderBuilder, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(binary());
+        command.envs(variables.iter().copied());
+        Self::run_by(command, builder).await
+    }
+
     /// As [`Process::run`], where no file may be longer than so many kibibytes, as if a disk were full.
     pub(crate) async fn run_short_of_disk(builder: &LarderBuilder, kibibytes: u32) -> Self {
         // A shell knows how to; the binary inherits the limit, and that the signal beside the error is ignored.
