@@ -39,12 +39,11 @@ impl Control for NodeControl {
     }
 
     async fn delivered(&self, place: Place, within: Duration) -> Vec<Undelivered> {
-        let _ = (place, within);
-        Vec::new()
+        self.node.cdns.delivered(place, within).await
     }
 
-    async fn retry_cdns(&self, _cdn: Option<&str>) -> Result<Vec<Retried>, RetryError> {
-        Ok(Vec::new())
+    async fn retry_cdns(&self, cdn: Option<&str>) -> Result<Vec<Retried>, RetryError> {
+        self.node.cdns.retry(cdn).await
     }
 
     async fn reload(&self) -> Result<Reloaded, Vec<String>> {
@@ -78,13 +77,15 @@ impl Control for NodeControl {
         degraded.extend(spool.into_iter().map(|reason| Degraded { component: "spool", reason }));
         let events = self.node.events.degraded();
         degraded.extend(events.into_iter().map(|reason| Degraded { component: "events", reason }));
+        let cdns = self.node.cdns.degraded();
+        degraded.extend(cdns.into_iter().map(|reason| Degraded { component: "cdn", reason }));
         Readiness { ready, degraded }
     }
 
     fn stats(&self) -> Stats {
         let node = &self.node;
         let stats = Stats::gather(&node.metrics, node.uptime.elapsed(), node.shared.engine.position());
-        Stats { events: EventFigures::of(&node.events.intake), ..stats }
+        Stats { cdns: node.cdns.figures(), events: EventFigures::of(&node.events.intake), ..stats }
     }
 
     fn metrics_text(&self) -> String {

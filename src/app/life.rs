@@ -61,6 +61,7 @@ impl Life {
         node.together.begin(&background, &ended);
         let events_ended = ended.child_token();
         node.events.begin(&background, &events_ended);
+        node.cdns.begin(&background, &ended);
         match tokio_listener(admin_socket) {
             Ok(socket) => _ = background.spawn(admin.serve(socket, admin_stop.clone())),
             Err(error) => tracing::error!(%error, "the admin listener cannot be served"),

@@ -13,6 +13,7 @@
 
 mod accept;
 mod bind;
+mod cdns;
 mod changes;
 mod control;
 mod error;

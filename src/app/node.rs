@@ -1,5 +1,6 @@
 //! The parts of one Larder, put together, and what a reload replaces of them.
 
+use super::cdns::{Cdns, Providers};
 use super::events::Events;
 use super::together::Together;
 use super::{Reloaded, StartError, changes, tags};
@@ -29,12 +30,14 @@ pub(super) struct Node {
     pub(super) together: Together,
     /// What takes the application's events.
     pub(super) events: Events,
+    /// The CDNs in front.
+    pub(super) cdns: Cdns,
     /// Since it was started.
     pub(super) uptime: Stopwatch,
     current: CurrentOrigins,
     context: OriginContext,
     /// How replies tell the CDNs in front their tags.
-    cdns: Option<Arc<dyn CdnFields>>,
+    tag_fields: Option<Arc<dyn CdnFields>>,
     /// What it was started with: what a reload cannot change is still this.
     started_with: Settings,
     // Held while a reload takes place, so that two of them do not mix.
@@ -61,11 +64,13 @@ impl Node {
         let context = OriginContext::new(Arc::clone(&clock), Arc::new(()));
         let origins = origins(&settings.origins, &context)?;
         let current = CurrentOrigins(Arc::new(ArcSwap::new(Arc::clone(&origins))));
+        let providers = Providers::new(&settings.cdns)?;
         let together = Together::new(&settings, &clock, &metrics)?;
+        let tag_fields = tags::fields_of(&providers)?;
+        let cdns = Cdns::new(providers, &settings, &together, &clock, &metrics);
         let engine = engine(&settings, &clock, &metrics, &together, current.clone());
         let events = Events::new(&settings, &engine, together.node, &clock, &metrics)?;
-        let cdns = tags::fields(&settings.cdns)?;
-        let edge = ArcSwap::from_pointee(edge(&settings, &metrics, origins, cdns.as_ref()));
+        let edge = ArcSwap::from_pointee(edge(&settings, &metrics, origins, tag_fields.as_ref()));
         let shared = Arc::new(Shared { engine, edge });
         read_figures(
             &metrics,
@@ -80,10 +85,11 @@ impl Node {
             clock,
             together,
             events,
+            cdns,
             uptime: Stopwatch::start(),
             current,
             context,
-            cdns,
+            tag_fields,
             started_with: settings.clone(),
             settings: Mutex::new(settings),
         }))
@@ -105,11 +111,12 @@ impl Node {
             &settings,
             &self.metrics,
             Arc::clone(&origins),
-            self.cdns.as_ref(),
+            self.tag_fields.as_ref(),
         )));
         self.current.0.store(origins);
         self.shared.engine.rules_changed();
         self.events.reload(&settings.events.rules);
+        self.cdns.rules_changed(&settings);
         *current = settings;
         Ok(reloaded)
     }

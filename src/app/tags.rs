@@ -1,7 +1,8 @@
 //! How replies tell CDNs their tags: the engine's wish, and what the layer for CDNs knows of it.
 
 use super::StartError;
-use crate::cdn::{CdnSettings, TagFields, providers};
+use super::cdns::Providers;
+use crate::cdn::{CdnSettings, TagFields};
 use crate::engine::CdnFields;
 use crate::invalidation::Bearings;
 use http::{HeaderMap, HeaderName};
@@ -9,12 +10,12 @@ use std::sync::Arc;
 
 /// The fields by which replies tell these CDNs their tags; `None` where none of them takes any.
 pub(crate) fn fields(cdns: &[CdnSettings]) -> Result<Option<Arc<dyn CdnFields>>, StartError> {
-    let made = cdns
-        .iter()
-        .map(|cdn| providers::make(cdn).map_err(|error| StartError::Cdn(format!("{}: {error}", cdn.name))));
-    let providers = made.collect::<Result<Vec<_>, _>>()?;
-    let fields = TagFields::new(providers.iter().map(|provider| provider.limits()));
-    let fields = fields.map_err(|error| StartError::Cdn(error.to_string()))?;
+    fields_of(&Providers::new(cdns)?)
+}
+
+/// As [`fields`], of those that were made.
+pub(super) fn fields_of(providers: &Providers) -> Result<Option<Arc<dyn CdnFields>>, StartError> {
+    let fields = TagFields::new(providers.limits()).map_err(|error| StartError::Cdn(error.to_string()))?;
     Ok((!fields.is_empty()).then(|| Arc::new(fields) as Arc<dyn CdnFields>))
 }
 

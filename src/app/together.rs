@@ -1,11 +1,15 @@
 //! What one Larder shares with others: the tier in Redis, and the log.
 
 use super::StartError;
+use crate::cdn::Outbox;
 use crate::config::{Settings, SharedLogSettings};
 use crate::fleet::{FleetSettings, FleetStats, NodeId, SharedLog, TABLE_SLOTS};
 use crate::invalidation::{Ledger, LedgerSettings, Log, Position};
 use crate::observe::Metrics;
-use crate::redis::{Breaker, BreakerState, Link, RedisLog, RedisLogSettings, RedisSettings, RedisTier};
+use crate::redis::{
+    Breaker, BreakerState, Link, RedisLog, RedisLogSettings, RedisOutbox, RedisOutboxSettings, RedisSettings,
+    RedisTier,
+};
 use crate::spool::{self, Spool, SpoolSettings, SpooledLog};
 use crate::store::Remote;
 use crate::time::Clock;
@@ -29,6 +33,8 @@ pub(super) struct Together {
     pub(super) node: NodeId,
     tier: Option<(Arc<RedisTier>, Arc<Breaker>)>,
     shared: Option<(Arc<SharedLog>, Arc<RedisLog>)>,
+    /// The queues for CDNs beside the shared log.
+    queues: Option<Arc<RedisOutbox>>,
     /// The log where it is not shared.
     alone: Option<Arc<SpooledLog>>,
 }
@@ -65,7 +71,7 @@ impl Together {
             let ledger = Arc::new(Ledger::new(&settings.ledger, start));
             let alone = SpooledLog::new(spool, Arc::clone(&ledger), *write_bound);
             let log = Arc::clone(&alone) as Arc<dyn Log>;
-            return Ok(Self { ledger, log, node, tier, shared: None, alone: Some(alone) });
+            return Ok(Self { ledger, log, node, tier, shared: None, queues: None, alone: Some(alone) });
         };
         // One link is enough where both are the same.
         let link = match link.filter(|_| settings.redis.as_ref() == Some(redis)) {
@@ -74,6 +80,15 @@ impl Together {
         };
         let cdns: Vec<_> = settings.cdns.iter().map(|cdn| Arc::clone(&cdn.name)).collect();
         let names = !cdns.is_empty();
+        let queues = names.then(|| {
+            let queues = RedisOutboxSettings {
+                namespace: redis.namespace.clone(),
+                cdns: cdns.clone(),
+                patience: redis.timeout * PATIENCE,
+            };
+            let observer = Arc::clone(metrics) as Arc<_>;
+            Arc::new(RedisOutbox::new(Arc::clone(&link), queues, node, observer))
+        });
         let store = Arc::new(RedisLog::new(
             link,
             RedisLogSettings {
@@ -101,12 +116,18 @@ impl Together {
             node,
         );
         let log = Arc::clone(&shared) as Arc<dyn Log>;
-        Ok(Self { ledger, log, node, tier, shared: Some((shared, store)), alone: None })
+        Ok(Self { ledger, log, node, tier, shared: Some((shared, store)), queues, alone: None })
     }
 
     /// The tier, as the engine sees it.
     pub(super) fn remote(&self) -> Option<Arc<dyn Remote>> {
         self.tier.as_ref().map(|(tier, _)| Arc::clone(tier) as Arc<dyn Remote>)
+    }
+
+    /// The queues for CDNs.
+    pub(super) fn outbox(&self) -> Option<Arc<dyn Outbox>> {
+        let queues = self.queues.as_ref().map(|queues| Arc::clone(queues) as Arc<dyn Outbox>);
+        queues.or_else(|| self.alone.as_ref().map(|alone| alone.outbox()))
     }
 
     /// Begins what runs in the background; it goes on until `ended`.

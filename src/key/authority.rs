@@ -31,6 +31,12 @@ impl HostAliases {
         Self { names: pairs.collect() }
     }
 
+    /// The canonical names of the services that have others, each once, in no order.
+    pub fn canonical_names(&self) -> impl Iterator<Item = &str> {
+        let names: std::collections::BTreeSet<_> = self.names.values().map(|name| &**name).collect();
+        names.into_iter()
+    }
+
     /// The service that a canonical authority is another name of. An alias without a port is one on every port.
     fn resolve(&self, authority: &str) -> Option<&str> {
         if self.names.is_empty() {

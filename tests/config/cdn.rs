@@ -68,6 +68,7 @@ fn every_provider_is_known() {
       url: { method: PURGE, url: "http://varnish:6081{path}", headers: { Host: "{host}" } }
       tag: { method: BAN, url: "http://varnish:6081/", headers: { xkey-purge: "{targets}" }, item: "{tag}", join: " " }
       tag_header: { name: xkey, separator: comma }
+      queries: false
 "#,
     );
     let mut kinds = Vec::new();
@@ -146,6 +147,7 @@ fn faults_of_providers() {
             "6:29: cdn[2].http.tag: replies do not tell it their tags; add `tag_header: { name: xkey }` beside it",
             "6:29: cdn[2].http.tag: has a `batch`, but names only one target; write `{targets}` in `body`, or remove `batch`",
             "6:62: cdn[2].http.tag.body: `{tog}` is not known here; the names are `{tag}`, `{id}`, `{targets}`",
+            "7:29: cdn[3].http.url: does not say what becomes of queries; add `queries: true` beside it if one request reaches a URL with every query, else `queries: false`",
             "7:65: cdn[3].http.url.headers[\"a b\"]: `a b` is not the name of a header; write a name such as `Authorization`",
             "7:91: cdn[3].http.tag_header: there is no `tag` that tells how tags are purged; add it, or remove this",
             "8:30: cdn[4].cloudflare.zone_id: `zone_id` is not a known key; did you mean `zone`?",

@@ -112,7 +112,7 @@ impl Cdn {
         let more: String = more.lines().map(|line| format!("    {}\n", line.trim())).collect();
         format!(
             "cdn:\n  - name: edge\n    http:\n      url: {{ method: PURGE, url: \"http://{address}{{path}}\" }}\n      \
-             all: {{ method: PURGE, url: \"http://{address}/everything\" }}\n    gather: 20ms\n    timeout: 1s\n    rate: 1000/s\n{more}"
+             queries: true\n      all: {{ method: PURGE, url: \"http://{address}/everything\" }}\n    gather: 20ms\n    timeout: 1s\n    rate: 1000/s\n{more}"
         )
     }
 }

@@ -47,6 +47,12 @@ pub(super) fn make(scope: &Scope<'_>, at: &At<raw::HttpApi>) -> Option<HttpSetti
     {
         at.fault(scope.report, "there is no `tag` that tells how tags are purged", "add it, or remove this");
     }
+    if queries.is_absent()
+        && let Some(at) = url.set()
+    {
+        let remedy = "add `queries: true` beside it if one request reaches a URL with every query, else `queries: false`";
+        at.fault(scope.report, "does not say what becomes of queries", remedy);
+    }
     Some(HttpSettings {
         url: url.set().and_then(|at| call(scope, at, OF_URL)),
         prefix: prefix.set().and_then(|at| call(scope, at, OF_URL)),
