@@ -150,11 +150,11 @@ impl Delivery {
                 gate.retry.succeeded();
                 self.lock().calls[kind as usize] = None;
                 let ids = [CallId(self.dice.name()), CallId(self.dice.name())];
-                let alone = desk.pending().refused(call.id, &reason, ids);
-                if alone {
+                let given_up = desk.pending().refused(call.id, &reason, ids);
+                if given_up {
                     self.observer.purged(cdn, PurgeResult::Refused, targets);
                 }
-                let then = if alone { "given up" } else { "divided" };
+                let then = if given_up { "given up" } else { "divided" };
                 tracing::warn!(
                     cdn,
                     kind = kind.as_str(),

@@ -14,16 +14,17 @@
 //!   by it;
 //! * a call that failed is repeated as it was, under its name: an API that knows it by that does it once.
 
+mod calls;
+mod join;
 mod lane;
 mod relief;
 #[cfg(test)]
 mod tests;
 
-use super::spelling::folder;
-use super::{Call, CallId, Job, JobId, Limits, Location, Many, Target, TargetKind};
+use super::{Call, CallId, Job, JobId, Target, TargetKind};
 use crate::invalidation::{Mode, Position};
 use crate::time::Timestamp;
-use lane::{Entry, Lane, Link};
+use lane::{Lane, Link};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub(super) struct Pending {
     closed: VecDeque<JobId>,
     /// Kinds whose last call failed: nothing is made to wait for them that could go another way.
     stuck: [bool; 4],
+    /// Targets of each kind that were refused alone since one was taken.
+    refused: [u32; 4],
     last_number: u64,
     links: usize,
 }
@@ -120,6 +123,7 @@ impl Pending {
             seconds: VecDeque::new(),
             closed: VecDeque::new(),
             stuck: [false; 4],
+            refused: [0; 4],
             last_number: 0,
             links: 0,
         }
@@ -170,101 +174,6 @@ impl Pending {
         self.seconds.front().map(|second| second.due)
     }
 
-    /// When a call of this kind may be made, if any: at once if it is to be repeated or is full, else when the first of its
-    /// targets has waited for `gather`.
-    pub(super) fn ready_at(&self, kind: TargetKind, gather: Duration, limits: &Limits) -> Option<Timestamp> {
-        if !self.again[index(kind)].is_empty() {
-            return Some(Timestamp::ZERO);
-        }
-        let many = limits.many(kind)?;
-        let ready = |lane: &Lane| {
-            let first = lane.front(&self.flying)?;
-            let full = lane.len() >= many.targets.saturating_add(self.flying.len());
-            Some(if full { Timestamp::ZERO } else { first.since.plus(gather) })
-        };
-        self.lanes[index(kind)].iter().filter_map(ready).min()
-    }
-
-    /// The next call of this kind, under the name `id` unless it is one that is repeated.
-    pub(super) fn take(&mut self, kind: TargetKind, limits: &Limits, id: CallId) -> Option<Ready> {
-        let flight = match self.again[index(kind)].pop_front() {
-            Some(flight) => flight,
-            None => self.next_flight(kind, limits.many(kind)?, id)?,
-        };
-        let jobs = flight.links.iter().flatten().filter_map(|link| self.jobs.get(&link.job));
-        let newest = jobs.max_by_key(|held| (held.position, held.taken));
-        let ready = Ready {
-            call: Arc::clone(&flight.call),
-            newest: newest.map_or(Position::START, |held| held.position),
-            taken: newest.map_or(Timestamp::ZERO, |held| held.taken),
-        };
-        self.under_way.insert(flight.call.id, flight);
-        Some(ready)
-    }
-
-    /// A call was taken. Returns when the purges were made for whom this was the last thing to be told for the first time.
-    pub(super) fn delivered(&mut self, id: CallId, now: Timestamp) -> Vec<Timestamp> {
-        let Some(Flight { call, links }) = self.under_way.remove(&id) else { return Vec::new() };
-        self.stuck[index(call.kind)] = false;
-        let mut told = Vec::new();
-        for (target, links) in call.targets.iter().zip(links) {
-            self.flying.remove(target);
-            let mut again = BTreeSet::new();
-            for link in links {
-                if !link.second {
-                    told.extend(self.told(link.job));
-                }
-                match self.second_purge {
-                    Some(_) if !link.second => _ = again.insert(Link { second: true, ..link }),
-                    _ => self.end(link, Ok(())),
-                }
-            }
-            if let Some(delay) = self.second_purge.filter(|_| !again.is_empty()) {
-                let due = now.plus(delay);
-                // Whoever was heard once gets the whole time again.
-                for held in again.iter().map(|link| link.job) {
-                    if let Some(held) = self.jobs.get_mut(&held) {
-                        held.until = held.until.max(due.plus(self.give_up_after));
-                    }
-                }
-                let second = Second { due, target: target.clone(), mode: call.mode, links: again };
-                self.seconds.push_back(second);
-            }
-        }
-        told
-    }
-
-    /// A call failed, for `reason`, and is to be made again. Gives up what has failed for too long; returns how many targets
-    /// nobody waits for any more.
-    pub(super) fn failed(&mut self, id: CallId, reason: &str, now: Timestamp) -> usize {
-        let Some(flight) = self.under_way.remove(&id) else { return 0 };
-        let kind = flight.call.kind;
-        self.stuck[index(kind)] = true;
-        self.again[index(kind)].push_back(flight);
-        self.give_up(kind, &reason.into(), now)
-    }
-
-    /// A call was refused, for `reason`. Several targets are tried again by halves, under the names `ids`; what stands alone is
-    /// given up. Returns whether it was.
-    pub(super) fn refused(&mut self, id: CallId, reason: &str, ids: [CallId; 2]) -> bool {
-        let Some(Flight { call, mut links }) = self.under_way.remove(&id) else { return false };
-        self.stuck[index(call.kind)] = false;
-        if let [target] = &call.targets[..] {
-            self.flying.remove(target);
-            let reason = Arc::from(reason);
-            links.into_iter().flatten().for_each(|link| self.end(link, Err(&reason)));
-            return true;
-        }
-        let middle = call.targets.len() / 2;
-        let behind = links.split_off(middle);
-        let (first, second) = call.targets.split_at(middle);
-        for (id, targets, links) in [(ids[1], second, behind), (ids[0], first, links)] {
-            let call = Call { id, kind: call.kind, mode: call.mode, targets: targets.to_vec() };
-            self.again[index(call.kind)].push_front(Flight { call: Arc::new(call), links });
-        }
-        false
-    }
-
     /// Jobs that ended and are to leave the queue, `limit` at most.
     pub(super) fn closing(&self, limit: usize) -> Option<Closing> {
         let of = |id: &JobId| self.jobs.get(id).and_then(|held| held.failed.clone());
@@ -281,137 +190,6 @@ impl Pending {
         let gone: HashSet<_> = jobs.iter().collect();
         self.closed.retain(|id| !gone.contains(id));
         jobs.iter().for_each(|id| _ = self.jobs.remove(id));
-    }
-
-    /// Puts a target where it waits for `links`, or lets them wait for what covers it. `fresh`: the links are not counted yet.
-    fn place(&mut self, target: Target, mode: Mode, links: BTreeSet<Link>, fresh: bool, now: Timestamp) {
-        if fresh {
-            links.iter().for_each(|link| self.count(*link, 1));
-        }
-        let (target, mode) = self.covering(&target, mode).unwrap_or((target, mode));
-        let lanes = &mut self.lanes[index(target.kind())];
-        if let Some(entry) = lanes[mode as usize].get_mut(&target) {
-            // A job that waits for it twice waits for it once.
-            let twice: Vec<Link> = links.into_iter().filter(|link| !entry.links.insert(*link)).collect();
-            return twice.into_iter().for_each(|link| self.count(link, -1));
-        }
-        self.last_number += 1;
-        let entry = Entry { number: self.last_number, since: now, links };
-        lanes[mode as usize].insert(target.clone(), entry);
-        self.absorb(&target, mode, now);
-    }
-
-    /// What waits already and covers a target.
-    fn covering(&self, target: &Target, mode: Mode) -> Option<(Target, Mode)> {
-        let modes: &[Mode] = if mode == Mode::Hard { &[Mode::Hard] } else { &Mode::EACH };
-        let waits = |target: Target| {
-            let lanes = &self.lanes[index(target.kind())];
-            let mode = modes.iter().find(|mode| lanes[**mode as usize].contains(&target))?;
-            Some((target, *mode))
-        };
-        let flows = |kind: TargetKind| !self.stuck[index(kind)];
-        let all = || flows(TargetKind::All).then(|| waits(Target::All))?;
-        let own = || waits(target.clone());
-        all().or_else(|| self.folders(target).into_iter().find_map(waits)).or_else(own)
-    }
-
-    /// Prefixes that would cover a target, the widest first, unless their kind is stuck.
-    fn folders(&self, target: &Target) -> Vec<Target> {
-        let prefixes = index(TargetKind::Prefix);
-        let none = self.lanes[prefixes].iter().all(|lane| lane.len() == 0) || self.stuck[prefixes];
-        let (Target::Url(Location { base, path }) | Target::Prefix(Location { base, path })) = target else {
-            return Vec::new();
-        };
-        if none {
-            return Vec::new();
-        }
-        let own = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
-        let mut folders: Vec<Target> = std::iter::successors(Some(own), |path| folder(path))
-            .map(|path| Target::Prefix(Location { base: base.clone(), path: path.into() }))
-            .collect();
-        folders.reverse();
-        folders
-    }
-
-    /// Lets those who wait for what `target` covers wait for it.
-    fn absorb(&mut self, target: &Target, mode: Mode, now: Timestamp) {
-        if self.stuck[index(target.kind())] && mode == Mode::Hard {
-            // The same target, soft, goes with it all the same.
-            if let Some(entry) = self.lanes[index(target.kind())][Mode::Soft as usize].remove(target) {
-                self.place(target.clone(), mode, entry.links, false, now);
-            }
-            return;
-        }
-        let modes: &[Mode] = if mode == Mode::Hard { &Mode::EACH } else { &[Mode::Soft] };
-        let mut links = Vec::new();
-        for (kind, lanes) in TargetKind::EACH.into_iter().zip(&mut self.lanes) {
-            for of in modes {
-                let lane = &mut lanes[*of as usize];
-                let covered = match target {
-                    Target::All => lane.targets().cloned().collect(),
-                    Target::Prefix(place) => lane.below(kind, place),
-                    Target::Url(_) | Target::Tag(_) => {
-                        lane.contains(target).then(|| target.clone()).into_iter().collect()
-                    }
-                };
-                for covered in covered {
-                    if covered != *target || *of != mode {
-                        links.extend(lane.remove(&covered).map(|entry| entry.links));
-                    }
-                }
-            }
-        }
-        for links in links {
-            self.place(target.clone(), mode, links, false, now);
-        }
-    }
-
-    fn next_flight(&mut self, kind: TargetKind, many: Many, id: CallId) -> Option<Flight> {
-        let lanes = &mut self.lanes[index(kind)];
-        let number = |mode: Mode, flying| lanes[mode as usize].front(flying).map(|entry| entry.number);
-        let mode = Mode::EACH.into_iter().filter(|mode| number(*mode, &self.flying).is_some());
-        let mode = mode.min_by_key(|mode| number(*mode, &self.flying))?;
-        let (targets, entries): (Vec<_>, Vec<_>) =
-            lanes[mode as usize].cut(many, &self.flying).into_iter().unzip();
-        self.flying.extend(targets.iter().cloned());
-        let links = entries.into_iter().map(|entry| entry.links).collect();
-        Some(Flight { call: Arc::new(Call { id, kind, mode, targets }), links })
-    }
-
-    /// Gives up what waits for calls of a kind that fails, and whose time is over.
-    fn give_up(&mut self, kind: TargetKind, reason: &Arc<str>, now: Timestamp) -> usize {
-        let jobs = &self.jobs;
-        let over = |link: &Link| jobs.get(&link.job).is_none_or(|held| held.until <= now);
-        let mut ended: Vec<Link> = Vec::new();
-        let mut dead = 0;
-        for flight in &mut self.again[index(kind)] {
-            for links in &mut flight.links {
-                let before = links.len();
-                ended.extend(links.iter().copied().filter(over));
-                links.retain(|link| !over(link));
-                dead += usize::from(before > 0 && links.is_empty());
-            }
-        }
-        let (kept, gone): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.again[index(kind)])
-            .into_iter()
-            .partition(|flight| flight.links.iter().any(|links| !links.is_empty()));
-        self.again[index(kind)] = kept;
-        for target in gone.iter().flat_map(|flight| &flight.call.targets) {
-            self.flying.remove(target);
-        }
-        for lane in &mut self.lanes[index(kind)] {
-            for target in lane.targets().cloned().collect::<Vec<_>>() {
-                let Some(entry) = lane.get_mut(&target) else { continue };
-                ended.extend(entry.links.iter().copied().filter(over));
-                entry.links.retain(|link| !over(link));
-                if entry.links.is_empty() {
-                    lane.remove(&target);
-                    dead += 1;
-                }
-            }
-        }
-        ended.into_iter().for_each(|link| self.end(link, Err(reason)));
-        dead
     }
 
     /// Counts a link, or takes one away from a job that has others.

@@ -1,5 +1,5 @@
 use super::super::spelling::lies_below;
-use super::super::{Aim, CdnSettings, ProviderSettings, Rate, providers};
+use super::super::{Aim, CdnSettings, Limits, Location, Many, ProviderSettings, Rate, providers};
 use super::*;
 use crate::secret::Secret;
 use proptest::prelude::*;
@@ -238,6 +238,30 @@ fn a_refused_target_is_found_and_stands_alone() {
     }
     assert_eq!(settled.len(), 7);
     assert_eq!(buried, [(vec![JobId(6)], Arc::from("400: no"))]);
+}
+
+#[test]
+fn an_api_that_refuses_everything_is_not_asked_for_each_target() {
+    let mut bench = Bench::new(500);
+    let paths: Vec<Target> = (0..500).map(|number| url(&format!("/{number}"))).collect();
+    paths.iter().for_each(|path| _ = bench.add(std::slice::from_ref(path)));
+    let refuse = |bench: &mut Bench, from: u128| {
+        let mut calls = 0;
+        while let Some(Ready { call, .. }) = bench.take(TargetKind::Url) {
+            calls += 1;
+            bench.pending.refused(call.id, "404", [CallId(from + 2 * calls), CallId(from + 2 * calls + 1)]);
+        }
+        calls
+    };
+    assert!(refuse(&mut bench, 1 << 32) < 60, "sixteen alone, and the halves on the way");
+    paths.iter().for_each(|path| _ = bench.add(std::slice::from_ref(path)));
+    assert_eq!(refuse(&mut bench, 1 << 33), 1);
+    assert_eq!((bench.pending.links, bench.pending.closed.len()), (0, 1000));
+    // Once something was taken, a refusal is looked into again.
+    bench.add(&[url("/good")]);
+    bench.deliver();
+    paths.iter().for_each(|path| _ = bench.add(std::slice::from_ref(path)));
+    assert!(refuse(&mut bench, 1 << 34) > 16);
 }
 
 #[test]
