@@ -47,8 +47,10 @@ impl Route {
     /// A tag of the rule one of whose values the exchange does not have is left out: the reply is not of that kind.
     pub(super) fn tags(&self, asked: &Asked<'_>, reply: &HeaderMap) -> Vec<String> {
         let templates = self.cache.iter().flat_map(|rule| &rule.tags);
-        let own = templates.flat_map(|template| self.tags_by(template, asked, Some(reply)));
-        own.chain(tags_of_reply(reply)).take(MAX_NAMED_TAGS + 1).collect()
+        self.with_values(asked, Some(reply), |values| {
+            let own = templates.flat_map(|template| values.tags(template, MAX_NAMED_TAGS + 1));
+            own.chain(tags_of_reply(reply)).take(MAX_NAMED_TAGS + 1).collect()
+        })
     }
 
     /// The tags that one template of the rule makes, as far as `reply` is known.
@@ -58,9 +60,18 @@ impl Route {
         asked: &Asked<'_>,
         reply: Option<&HeaderMap>,
     ) -> Vec<String> {
+        self.with_values(asked, reply, |values| values.tags(template, MAX_NAMED_TAGS + 1))
+    }
+
+    fn with_values<R>(
+        &self,
+        asked: &Asked<'_>,
+        reply: Option<&HeaderMap>,
+        use_them: impl FnOnce(&Values<'_>) -> R,
+    ) -> R {
         let captures = self.pattern.as_ref().and_then(|pattern| pattern.path.captures(asked.path));
         let region = self.cache.as_ref().and_then(|rule| rule.key.region());
-        let values = Values {
+        use_them(&Values {
             captures: &|name| captures.as_ref()?.get(name),
             query: asked.query,
             region: region.map(|region| region.of(asked.headers)),
@@ -68,8 +79,7 @@ impl Route {
             reply,
             request_body: None,
             reply_body: None,
-        };
-        values.tags(template, MAX_NAMED_TAGS + 1)
+        })
     }
 
     /// Whether CDNs in front go by what its replies say to them.
