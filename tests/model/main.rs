@@ -15,6 +15,7 @@
 //! - *Blind*: when the limit has passed since a purge stood in the log, no node serves what it reached, whatever that
 //!   node could or could not hear.
 //! - *Read your writes*: a client that brings the position of its write never reads what is older.
+//! - *Told*: when all is quiet, a CDN was told of every version that the origin committed.
 //!
 //! # How to read a test
 //!
@@ -321,5 +322,49 @@ fn a_client_reads_its_own_write() {
         scenario: Scenario { budget, tokens: true, ..Scenario::default() },
         rules: &[(BroughtPosition, 6), (AskedPosition, 6), (BroughtTerm, 7)],
         deep: Budget { operator: 1, ..budget },
+    });
+}
+
+#[test]
+fn a_cdn_is_told_of_the_write_of_a_node_that_dies() {
+    let budget = Budget { writes: 1, crashes: 1, ..NOTHING };
+    check(&Case {
+        name: "CDN and death",
+        scenario: Scenario { budget, cdn: true, ..Scenario::default() },
+        rules: &[(QueuedWithAppend, 5), (NamedIntent, 7), (Intent, 4), (SecondSweep, 6)],
+        deep: Budget { crashes: 2, writes: 2, ..budget },
+    });
+}
+
+#[test]
+fn a_cdn_is_told_of_what_a_fail_over_loses() {
+    let budget = Budget { operator: 1, fail_overs: 1, ..NOTHING };
+    check(&Case {
+        name: "CDN and fail-over",
+        scenario: Scenario { budget, cdn: true, ..Scenario::default() },
+        rules: &[(NamedRecords, 6), (Again, 4)],
+        deep: Budget { operator: 2, ..budget },
+    });
+}
+
+#[test]
+fn a_cdn_is_told_of_a_write_whose_intent_is_lost_and_then_its_node() {
+    let budget = Budget { writes: 1, crashes: 1, fail_overs: 1, ..NOTHING };
+    check(&Case {
+        name: "CDN and lost intent",
+        scenario: Scenario { budget, lost_intents: true, cdn: true, ..Scenario::default() },
+        rules: &[(NamedIntent, 7), (IntentAgain, 7)],
+        deep: budget,
+    });
+}
+
+#[test]
+fn a_cdn_is_told_of_what_was_lost_with_the_log_and_its_queue() {
+    let budget = Budget { operator: 1, births: 1, crashes: 1, ..NOTHING };
+    check(&Case {
+        name: "CDN and birth",
+        scenario: Scenario { budget, cdn: true, ..Scenario::default() },
+        rules: &[(QueueAtBirth, 4)],
+        deep: Budget { operator: 2, ..budget },
     });
 }

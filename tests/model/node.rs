@@ -37,6 +37,12 @@ impl Log {
         self.records.as_slice().iter().copied().find(|record| record.position > after)
     }
 
+    /// The last version that the CDN is told of by what is queued: whatever was read of the origin before it is dropped.
+    pub(crate) fn queue(&self) -> u8 {
+        let named = self.records.as_slice().iter().filter(|record| record.named);
+        named.map(|record| record.version).max().unwrap_or(0).max(self.queued)
+    }
+
     /// A slot of the table.
     pub(crate) fn slot(&self, slot: usize) -> u8 {
         let raised = |record: &&Record| record.id.matcher().slots().contains(&slot);
@@ -136,12 +142,13 @@ impl Node {
 
     /// Applies a record although others before it are missing: what was applied without a gap stays as it is.
     pub(crate) fn note(&mut self, record: &Record, rules: Rules) {
-        let Record { position, id, mode, .. } = *record;
+        let Record { position, id, mode, named, .. } = *record;
         let stamp = if rules.has(Rule::Stamps) { position.max(self.last + 1) } else { position };
         self.last = self.last.max(stamp);
         self.raise(id, mode, stamp, rules);
         self.promise(record);
-        self.records[id.index()] = Applied { position, stamp, mode };
+        let named = named && rules.has(Rule::NamedRecords);
+        self.records[id.index()] = Applied { position, stamp, mode, named };
         self.outstanding.retain(|purge| purge.id != id);
     }
 
@@ -151,7 +158,7 @@ impl Node {
             self.last += 1;
             self.raise(id, mode, self.last, rules);
         }
-        self.outstanding.push(Outstanding { id, mode, stamp: self.last, lost: false });
+        self.outstanding.push(Outstanding { id, mode, stamp: self.last, lost: false, named: true });
         self.promise(&Record { id, mode, version, ..Record::default() });
     }
 
@@ -244,11 +251,12 @@ impl Node {
     /// Counts as outstanding what it has applied of the part that is lost: everything after `end`.
     fn take_back(&mut self, end: u8, again: bool) {
         for index in 0..self.records.len() {
-            let Applied { position, stamp, mode } = self.records[index];
+            let Applied { position, stamp, mode, named } = self.records[index];
             if position > end {
                 self.records[index] = Applied::default();
                 if again {
-                    self.outstanding.push(Outstanding { id: Id::from_index(index), mode, stamp, lost: true });
+                    let id = Id::from_index(index);
+                    self.outstanding.push(Outstanding { id, mode, stamp, lost: true, named });
                 }
             }
         }

@@ -61,6 +61,14 @@ pub(crate) enum Rule {
     BroughtTerm,
     /// Whether a position is beyond the log is asked of the log, after the request came.
     AskedPosition,
+    /// What CDNs are to be told is queued in the step that appends.
+    QueuedWithAppend,
+    /// An intent says it too, so that whoever sweeps it can queue it.
+    NamedIntent,
+    /// So do the records, to those who may have to append them again.
+    NamedRecords,
+    /// The first who comes to a newborn log and knew the one before queues a purge of everything, if the queue is lost.
+    QueueAtBirth,
 }
 
 /// The rules in force.

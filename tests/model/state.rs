@@ -39,6 +39,10 @@ impl<T: Copy + Default, const N: usize> List<T, N> {
         Some(last)
     }
 
+    pub(crate) fn change(&mut self, change: impl FnMut(&mut T)) {
+        self.items[..usize::from(self.len)].iter_mut().for_each(change);
+    }
+
     pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         let mut kept = Self::default();
         for item in self.as_slice().iter().filter(|item| keep(item)) {
@@ -156,6 +160,8 @@ pub(crate) struct Record {
     pub(crate) version: u8,
     /// The intent of its write before it was appended, which comes back if the record is lost.
     pub(crate) before: Intent,
+    /// Whether it says what CDNs have to be told, and was queued for them.
+    pub(crate) named: bool,
 }
 
 /// What Redis knows of the log.
@@ -169,6 +175,10 @@ pub(crate) struct Log {
     /// Records up to this position are not in the stream any more, only in the table.
     pub(crate) trimmed: u8,
     pub(crate) intents: [Intent; WRITES],
+    /// What the origin had when the last job was queued apart from a record: everything, at a birth.
+    pub(crate) queued: u8,
+    /// Nobody who knew of an earlier log has come yet.
+    pub(crate) newborn: bool,
 }
 
 /// A version of the origin's reply as a cache can tell it.
@@ -227,6 +237,8 @@ pub(crate) struct Outstanding {
     pub(crate) stamp: u8,
     /// Known to the others: it comes from the part of the log that a fail-over lost.
     pub(crate) lost: bool,
+    /// Whether the node knows what CDNs have to be told.
+    pub(crate) named: bool,
 }
 
 /// Where a record was applied.
@@ -235,6 +247,7 @@ pub(crate) struct Applied {
     pub(crate) position: u8,
     pub(crate) stamp: u8,
     pub(crate) mode: Mode,
+    pub(crate) named: bool,
 }
 
 /// A load of the table under way.
@@ -280,6 +293,8 @@ pub(crate) struct Node {
     /// It has not followed the log for longer than the limit.
     pub(crate) blind: bool,
     pub(crate) tail: Option<Tail>,
+    /// Where it does not queue with the append: what it has to queue yet, by what the origin had.
+    pub(crate) unqueued: u8,
     /// For the check alone: what the origin had when the purges that it has applied were made, by mode.
     pub(crate) promised: [u8; 2],
 }
@@ -336,6 +351,8 @@ pub(crate) struct State {
     pub(crate) writes: [Write; WRITES],
     /// What a client was told when its write was purged.
     pub(crate) token: Option<Token>,
+    /// What a CDN was told: to drop whatever the origin had before this version.
+    pub(crate) told: u8,
     /// For the check alone: the version whose purge was in the log when the limit last passed.
     pub(crate) due: u8,
     pub(crate) budget: Budget,

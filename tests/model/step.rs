@@ -38,6 +38,8 @@ pub(crate) enum Step {
     Deposed,
     Birth,
     Trim,
+    Queue { node: u8 },
+    Tell { version: u8 },
 }
 
 impl Step {
@@ -134,6 +136,8 @@ impl fmt::Display for Step {
             Self::Deposed => f.write_str("the deposed server ends"),
             Self::Birth => f.write_str("the log is empty, born anew"),
             Self::Trim => f.write_str("the stream is trimmed to nothing"),
+            Self::Queue { node } => write!(f, "node {node} queues for the CDN what it appended"),
+            Self::Tell { version } => write!(f, "the CDN is told of version {version}"),
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Scenario {
     pub(crate) tokens: bool,
     /// The origin changes what it answers, but not its validator, when the purge is a hard one.
     pub(crate) mute: bool,
+    /// There is a CDN, to be told of every write.
+    pub(crate) cdn: bool,
 }
 
 impl Scenario {
@@ -72,6 +74,9 @@ impl System for Protocol {
     fn canonical(&self, mut state: State) -> State {
         let epoch = (state.log.birth, state.log.term);
         let same_epoch = state.nodes.iter().all(|node| (node.birth, node.term) == epoch);
+        if !self.scenario.cdn {
+            forget_names(&mut state);
+        }
         for node in &mut state.nodes {
             if !self.scenario.has_table() {
                 (node.table, node.reach) = Default::default();
@@ -99,6 +104,23 @@ impl System for Protocol {
 
     fn fault(&self, state: &State, successors: &[(Step, State)]) -> Option<String> {
         let quiet = !successors.iter().any(|(step, _)| step.is_owed());
+        if self.scenario.cdn && quiet && state.told < state.origin.version {
+            let State { told, origin, .. } = state;
+            return Some(format!("the CDN is told of version {told}, and the origin has {}", origin.version));
+        }
         (0..NODES).find_map(|node| self.fault_of(state, node, quiet))
+    }
+}
+
+/// Without a CDN it makes no difference who knows what it would have to be told.
+fn forget_names(state: &mut State) {
+    for log in [Some(&mut state.log), state.old.as_mut()].into_iter().flatten() {
+        (log.queued, log.newborn) = Default::default();
+        log.records.change(|record| record.named = false);
+    }
+    for node in &mut state.nodes {
+        node.unqueued = 0;
+        node.records.iter_mut().for_each(|applied| applied.named = false);
+        node.outstanding.change(|purge| purge.named = false);
     }
 }

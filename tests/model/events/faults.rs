@@ -58,7 +58,7 @@ impl Collector<'_> {
             self.to(Step::Birth, |to| {
                 to.budget.births -= 1;
                 to.old = split.then_some(log);
-                to.log = Log { birth: log.birth + 1, ..Log::default() };
+                to.log = Log { birth: log.birth + 1, newborn: true, ..Log::default() };
             });
         }
         if budget.trims > 0 && log.trimmed < log.last() {

@@ -10,7 +10,14 @@ impl Collector<'_> {
         let (name, rules, is) = (node as u8, self.rules(), self.state.nodes[node]);
         let reach = self.reach(node);
         if matches!(reach, Reach::Elsewhere | Reach::Old) {
-            self.to(Step::Turn { node: name }, |to| to.nodes[node].turn_to(&to.log, rules));
+            self.to(Step::Turn { node: name }, |to| {
+                // A log that was lost took its queue along.
+                if is.birth != to.log.birth && to.log.newborn && rules.has(Rule::QueueAtBirth) {
+                    to.log.newborn = false;
+                    to.log.queued = to.origin.version;
+                }
+                to.nodes[node].turn_to(&to.log, rules);
+            });
         }
         let Some(log) = self.log_of(node) else { return };
         if self.scenario().budget.evictions > 0 && self.state.budget.evictions > 0 {

@@ -5,7 +5,7 @@ mod faults;
 mod log;
 mod purges;
 
-use crate::rules::Rules;
+use crate::rules::{Rule, Rules};
 use crate::state::{Id, Intent, Log, Mode, NODES, Node, Outstanding, Record, Reply, State};
 use crate::step::Step;
 use crate::system::{Protocol, Scenario};
@@ -20,6 +20,7 @@ pub(crate) fn collect(protocol: &Protocol, state: &State, into: &mut Vec<(Step, 
         collector.faults_of(node);
     }
     collector.writes_alone();
+    collector.tells();
     collector.faults();
 }
 
@@ -55,6 +56,14 @@ impl Collector<'_> {
         let mut next = *self.state;
         change(&mut next);
         self.into.push((step, next));
+    }
+
+    /// What waits for the CDN is delivered.
+    fn tells(&mut self) {
+        let queue = self.state.log.queue();
+        if self.scenario().cdn && queue > self.state.told {
+            self.to(Step::Tell { version: queue }, |to| to.told = queue);
+        }
     }
 
     /// The server that a node talks to.
@@ -117,11 +126,11 @@ fn log_mut(state: &mut State, reach: Reach) -> &mut Log {
 }
 
 /// Appends a record to the log that is within reach.
-fn add(state: &mut State, reach: Reach, id: Id, mode: Mode, settle: Settle) {
+fn add(state: &mut State, reach: Reach, id: Id, mode: Mode, settle: Settle, named: bool) {
     let version = promise(state.origin, mode);
     let log = log_mut(state, reach);
     let before = id.write().map_or(Intent::None, |write| log.intents[write]);
-    log.records.push(Record { position: log.last() + 1, id, mode, version, before });
+    log.records.push(Record { position: log.last() + 1, id, mode, version, before, named });
     if let Some(write) = id.write() {
         log.intents[write] = match settle {
             Settle::Done => Intent::None,
@@ -131,9 +140,24 @@ fn add(state: &mut State, reach: Reach, id: Id, mode: Mode, settle: Settle) {
     }
 }
 
+/// What is appended.
+#[derive(Clone, Copy)]
+struct Purge {
+    id: Id,
+    mode: Mode,
+    settle: Settle,
+    /// Whether who appends it knows what CDNs have to be told.
+    named: bool,
+}
+
 /// Appends a record, and applies all that the caller had not applied.
-fn append(state: &mut State, rules: Rules, node: usize, reach: Reach, id: Id, mode: Mode, settle: Settle) {
-    add(state, reach, id, mode, settle);
+fn append(state: &mut State, rules: Rules, node: usize, reach: Reach, purge: Purge) {
+    let Purge { id, mode, settle, named } = purge;
+    let with_it = rules.has(Rule::QueuedWithAppend);
+    add(state, reach, id, mode, settle, named && with_it);
+    if named && !with_it {
+        state.nodes[node].unqueued = promise(state.origin, mode);
+    }
     let log = *log_mut(state, reach);
     let is = &mut state.nodes[node];
     if is.applied < log.trimmed || is.load.is_some() {

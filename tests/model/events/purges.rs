@@ -1,6 +1,6 @@
 //! Writes and purges, by their nodes and by those that sweep after them.
 
-use super::{Collector, Settle, add, append, commit, log_mut, promise};
+use super::{Collector, Purge, Settle, add, append, commit, log_mut, promise};
 use crate::rules::Rule;
 use crate::state::{Id, Intent, Log, Mode, Outstanding, State, Token, WRITES, Write};
 use crate::step::Step;
@@ -12,9 +12,18 @@ impl Collector<'_> {
         let log = self.log_of(node);
         if let (Some(purge), Some(_)) = (self.state.nodes[node].outstanding.as_slice().first().copied(), log)
         {
-            let Outstanding { id, mode, .. } = purge;
+            let Outstanding { id, mode, named, .. } = purge;
+            let again = Purge { id, mode, settle: Settle::of(purge), named };
             self.to(Step::AppendAgain { node: name, id }, |to| {
-                append(to, self.protocol.rules, node, reach, id, mode, Settle::of(purge));
+                append(to, self.protocol.rules, node, reach, again);
+            });
+        }
+        let unqueued = self.state.nodes[node].unqueued;
+        if unqueued > 0 && log.is_some() {
+            self.to(Step::Queue { node: name }, |to| {
+                to.nodes[node].unqueued = 0;
+                let log = log_mut(to, reach);
+                log.queued = log.queued.max(unqueued);
             });
         }
         for write in 0..WRITES {
@@ -69,8 +78,9 @@ impl Collector<'_> {
         let tokens = self.scenario().tokens;
         if let Some(log) = self.log_of(node) {
             let at = log.last() + 1;
+            let purge = Purge { id, mode, settle: Settle::Done, named: true };
             self.to(Step::Append { node: name, id, at }, |to| {
-                append(to, rules, node, reach, id, mode, Settle::Done);
+                append(to, rules, node, reach, purge);
                 let token = Token { term: to.nodes[node].term, position: at, version: to.origin.version };
                 to.token = to.token.or(tokens.then_some(token));
                 done(to);
@@ -78,7 +88,7 @@ impl Collector<'_> {
             if self.scenario().lost_answers {
                 self.to(Step::Unanswered { node: name, id, at }, |to| {
                     to.nodes[node].apply_own(id, mode, promise(to.origin, mode), rules);
-                    add(to, reach, id, mode, Settle::Done);
+                    add(to, reach, id, mode, Settle::Done, true);
                     done(to);
                 });
             }
@@ -103,9 +113,10 @@ impl Collector<'_> {
             Write::Over => (true, true),
         };
         let mode = self.scenario().modes[write];
+        let named = rules.has(Rule::NamedIntent);
         let mut sweep = |id, settle, last| {
             self.to(Step::Sweep { node: name, write: number, last }, |to| {
-                append(to, rules, node, reach, id, mode, settle);
+                append(to, rules, node, reach, Purge { id, mode, settle, named });
             });
         };
         match log.intents[write] {

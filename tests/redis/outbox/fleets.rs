@@ -4,17 +4,28 @@ use super::{EDGE, Node, cdns, ids, leader, purge, purged, tag};
 use crate::log::{PATIENCE, link_in, server_at, settings};
 use crate::support::{Cluster, RedisServer, Tap, eventually, within};
 use larder::cdn::{Job, Outbox};
-use larder::fleet::{FleetSettings, LogStore, NodeId, SharedLog, TABLE_SLOTS};
+use larder::fleet::{FleetObserver, FleetSettings, LogStore, NodeId, SharedLog, TABLE_SLOTS};
 use larder::invalidation::{Appending, Ledger, LedgerSettings, Log};
 use larder::redis::{RedisLog, RedisLogSettings, RedisServers};
 use larder::time::SystemClock;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinHandle;
+
+/// What happened to the log, as a node tells it.
+#[derive(Debug, Default)]
+struct Events(Mutex<Vec<&'static str>>);
+
+impl FleetObserver for Events {
+    fn event(&self, what: &'static str) {
+        self.0.lock().unwrap().push(what);
+    }
+}
 
 /// A node that follows the log until it is dropped, as a process that is killed.
 struct Follower {
     log: Arc<SharedLog>,
+    events: Arc<Events>,
     run: JoinHandle<()>,
 }
 
@@ -25,22 +36,29 @@ impl Drop for Follower {
 }
 
 async fn follower(url: &str, node: u128) -> Follower {
+    follower_of(url, node, cdns()).await
+}
+
+async fn follower_of(url: &str, node: u128, cdns: Vec<Arc<str>>) -> Follower {
+    let names = !cdns.is_empty();
     let link = link_in(RedisServers::Single(server_at(url.strip_prefix("redis://").unwrap())), None);
-    let store = Arc::new(RedisLog::new(link, RedisLogSettings { cdns: cdns(), ..settings() }));
+    let store = Arc::new(RedisLog::new(link, RedisLogSettings { cdns, ..settings() }));
     let ledger = LedgerSettings { memory: 1 << 20, table_slots: TABLE_SLOTS };
     let settings = FleetSettings {
         blind_limit: Duration::from_secs(5),
         timeout: PATIENCE,
         write_bound: Duration::from_secs(600),
-        names: true,
+        names,
     };
     let ledger = Arc::new(Ledger::cut_off(&ledger, settings.blind_limit));
     let clock = Arc::new(SystemClock::new());
-    let log = SharedLog::new(store, ledger, clock, settings, Arc::new(()), NodeId(node));
+    let events = Arc::new(Events::default());
+    let observer = Arc::clone(&events) as Arc<dyn FleetObserver>;
+    let log = SharedLog::new(store, ledger, clock, settings, observer, NodeId(node));
     let run = tokio::spawn(Arc::clone(&log).run());
     let following = || async { !log.stats().blind };
     eventually("it follows", following).await;
-    Follower { log, run }
+    Follower { log, events, run }
 }
 
 /// Everything that is queued, from now until it holds what is wanted.
@@ -65,25 +83,42 @@ async fn the_write_of_a_node_that_dies_is_queued_by_who_sweeps_it() {
     let intent = dying.log.intend(&[tag(1), tag(2)]).await;
     assert!(intent.is_some());
     drop(dying);
-    // It is taken for dead when it was silent for long; here at once.
-    let mut command = redis::cmd("HDEL");
-    command.arg("{shop}:log:nodes").arg(&6_u128.to_be_bytes()[..]);
-    let mut connection = server.connect().await;
-    // A last heartbeat of it may be on its way.
-    let jobs = {
-        let clearing = async {
-            loop {
-                command.query_async::<()>(&mut connection).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::select! {
-            jobs = queued(&node, 1) => jobs,
-            () = clearing => unreachable!("it goes on"),
-        }
-    };
+    let jobs = buried(&server, 6, queued(&node, 1)).await;
     assert_eq!(purged(&jobs), [vec![tag(0)], vec![tag(1), tag(2)]]);
     assert_eq!(survivor.log.stats().queued, 0);
+    assert!(!survivor.events.0.lock().unwrap().contains(&"nameless"));
+}
+
+/// Waits for something that happens when a node is taken for dead: when it was silent for long, or here at once.
+async fn buried<T>(server: &RedisServer, node: u128, what: impl Future<Output = T>) -> T {
+    let mut command = redis::cmd("HDEL");
+    command.arg("{shop}:log:nodes").arg(&node.to_be_bytes()[..]);
+    let mut connection = server.connect().await;
+    // A last heartbeat of it may be on its way.
+    let clearing = async {
+        loop {
+            command.query_async::<()>(&mut connection).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        happened = what => happened,
+        () = clearing => unreachable!("it goes on"),
+    }
+}
+
+#[tokio::test]
+async fn the_write_of_a_node_that_knew_of_no_cdn_is_swept_and_counted() {
+    let (server, node, _) = leader().await;
+    let survivor = follower(&server.url(), 5).await;
+    let dying = follower_of(&server.url(), 6, Vec::new()).await;
+    assert!(dying.log.intend(&[tag(1)]).await.is_some());
+    drop(dying);
+    buried(&server, 6, server.says("XLEN {shop}:log:stream", "1")).await;
+    assert!(survivor.events.0.lock().unwrap().contains(&"nameless"));
+    assert_eq!(node.next().await, []);
+    survivor.log.append(vec![tag(2)].into()).await.unwrap();
+    assert_eq!(purged(&node.next().await), [vec![tag(2)]]);
 }
 
 #[tokio::test]

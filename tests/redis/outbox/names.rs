@@ -39,21 +39,31 @@ async fn records_tell_their_names_to_nodes_that_tell_cdns() {
     let between: Vec<_> = between.iter().map(|record| record.names.clone()).collect();
     assert_eq!(between, [names(1), Names::NONE, names(3)]);
 
+    // So has a read that waits for them.
+    let after = read(&node.log, epoch, Position::START).await.last().unwrap().position;
+    let waiting = node.log.read(epoch, after, super::LONG);
+    let appending = async {
+        server.says("CLIENT LIST", "cmd=xread").await;
+        append(&node.log, epoch, &named(5, after)).await
+    };
+    let (records, _) = within("the record", async { tokio::join!(waiting, appending) }).await;
+    assert_eq!(records.unwrap()[0].names, names(5));
+
     // A node without CDNs, as one of a version that knows none, reads the same records, and appends without names.
     let plain = log_at(&server.url());
     assert_eq!(plain.open(Position::START, None).await.unwrap().epoch(), epoch);
     let records = read(&plain, epoch, Position::START).await;
-    assert!(records.len() == 4 && records.iter().all(|record| record.names.is_empty()));
+    assert!(records.len() == 5 && records.iter().all(|record| record.names.is_empty()));
     let fields: usize = server
         .command::<Vec<(String, Vec<redis::Value>)>>("XRANGE {shop}:log:stream - +")
         .await
         .iter()
         .map(|(_, fields)| fields.len())
         .sum();
-    assert_eq!(fields, 4 * 10, "every record has the five fields that every version reads");
+    assert_eq!(fields, 5 * 10, "every record has the five fields that every version reads");
     append(&plain, epoch, &record(4, positions[0])).await;
-    assert_eq!(node.next().await.len(), 3);
-    assert_eq!(read(&node.log, epoch, Position::START).await.len(), 5);
+    assert_eq!(node.next().await.len(), 4);
+    assert_eq!(read(&node.log, epoch, Position::START).await.len(), 6);
 }
 
 #[tokio::test]

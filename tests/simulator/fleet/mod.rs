@@ -2,8 +2,8 @@
 //! server of the log that fail in every way they can; paused time; one seed a world.
 //!
 //! What is checked: a node never serves what it knows to be purged; the client of a write sees what it wrote at every node
-//! it brings the position to; nobody misses a purge for longer than the blind limit; and when all is well again every node
-//! serves what the origin has.
+//! it brings the position to; nobody misses a purge for longer than the blind limit; a CDN is told of every purge that was
+//! acknowledged, and of every write that was announced; and when all is well again every node serves what the origin has.
 
 mod server;
 mod tier;
@@ -19,7 +19,7 @@ use larder::invalidation::{
 };
 use larder::store::{Memory, MemorySettings, Remote};
 use larder::time::{Clock, SystemClock, Timestamp};
-use server::{SLOTS, Server};
+use server::{Job, SLOTS, Server};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -71,6 +71,8 @@ impl Counts {
             "loaded",
             "appended_again",
             "moved",
+            "told",
+            "told everything",
         ] {
             assert!(self.0.get(what).is_some_and(|count| *count > 0), "{what} never happened: {self:?}");
         }
@@ -129,6 +131,16 @@ struct Doubt {
     announced: bool,
 }
 
+/// Something that a CDN has to be told, by whatever happens.
+struct Owed {
+    purge: Invalidation,
+    /// What was queued before was too early.
+    since: Timestamp,
+    by: NodeId,
+    /// Whether more than `by` knows of it: it stands in the log, or is announced there.
+    shared: bool,
+}
+
 /// A world under way.
 pub(crate) struct Fleet {
     dice: Dice,
@@ -141,6 +153,9 @@ pub(crate) struct Fleet {
     tally: Tally,
     purged: Mutex<Vec<Purged>>,
     doubts: Mutex<Vec<Doubt>>,
+    owed: Mutex<Vec<Owed>>,
+    /// What the CDN was told.
+    told: Mutex<Vec<Job>>,
     /// Whether the log fails over, or is forgotten, in this world.
     unsteady: bool,
     crashed: Mutex<Vec<NodeId>>,
@@ -163,10 +178,13 @@ impl Fleet {
                 tasks.spawn(Arc::clone(&world).writer());
             }
             tasks.spawn(Arc::clone(&world).trouble());
+            let cdn = tokio::spawn(Arc::clone(&world).cdn());
             while let Some(ended) = tasks.join_next().await {
                 ended.expect("no task of a world panics");
             }
             world.settle().await;
+            cdn.abort();
+            world.settle_with_cdn();
             world.nodes.lock().unwrap().clear();
             let wrong = std::mem::take(&mut *world.wrong.lock().unwrap());
             assert!(wrong.is_empty(), "LARDER_SEEDS={seed} (fleet): {}", wrong.join("\n"));
@@ -202,6 +220,8 @@ impl Fleet {
             tally,
             purged: Mutex::default(),
             doubts: Mutex::default(),
+            owed: Mutex::default(),
+            told: Mutex::default(),
             unsteady: dice.chance(60),
             crashed: Mutex::default(),
             wrong: Mutex::default(),
@@ -321,8 +341,11 @@ impl Fleet {
                 .filter(|page| reaches(&batch[0].matcher, page) && mode == Mode::Hard)
                 .map(|page| (page.path.clone(), page.version))
                 .collect();
+            let (purge, since) = (batch[0].clone(), self.clock.now());
             let appending = Appending { batch, intent, ..Appending::default() };
             let at = node.engine.invalidate_as(appending).await.ok();
+            let shared = at.is_some() || intent.is_some();
+            self.owed.lock().unwrap().push(Owed { purge, since, by: node.id, shared });
             self.tally.add(if at.is_some() { "purge" } else { "late purge" });
             self.say(|| format!("{} purged {reached:?} at {at:?}", short(node.id)));
             let reported = self.clock.now();
@@ -342,6 +365,7 @@ impl Fleet {
         self.tally.add("in doubt");
         let lost = self.clock.now();
         let announced = intent.is_some();
+        let purge = batch[0].clone();
         match intent {
             Some(_) => {
                 let appending = Appending { batch, intent, in_doubt: true, ..Appending::default() };
@@ -354,6 +378,8 @@ impl Fleet {
         let sure = lost.plus(WRITE_BOUND + Duration::from_secs(10));
         let doubt = Doubt { path: page.path.clone(), version, sure, by: node.id, announced };
         self.doubts.lock().unwrap().push(doubt);
+        let owed = Owed { purge, since: self.clock.now(), by: node.id, shared: announced };
+        self.owed.lock().unwrap().push(owed);
     }
 
     fn matcher(&self, page: &Page) -> Matcher {
@@ -365,6 +391,42 @@ impl Fleet {
             }
             2 => Matcher::All,
             _ => Matcher::Path { authority: authority(), path: page.path.as_str().into() },
+        }
+    }
+
+    /// Takes what waits for the CDN from time to time, until it is ended.
+    async fn cdn(self: Arc<Self>) {
+        loop {
+            self.dice.pause(6_000).await;
+            let most = self.dice.below(20) as usize;
+            self.told.lock().unwrap().extend(self.server.hand_out(most));
+        }
+    }
+
+    /// When all is well again the CDN was told whatever it is owed.
+    fn settle_with_cdn(&self) {
+        let mut told = self.told.lock().unwrap();
+        told.extend(self.server.hand_out(usize::MAX));
+        let told: Vec<_> = told.iter().map(|job| (job.at, job.names.read().unwrap())).collect();
+        let crashed = self.crashed.lock().unwrap();
+        let mut wrong = self.wrong.lock().unwrap();
+        for Owed { purge, since, by, shared } in &*self.owed.lock().unwrap() {
+            // What only a node knew that crashed is gone with it.
+            if crashed.contains(by) && (self.unsteady || !shared) {
+                continue;
+            }
+            let mut later = told.iter().filter(|(at, _)| at >= since);
+            let says = |purges: &[Invalidation]| {
+                purges.contains(purge) || purges.contains(&Invalidation::hard(Matcher::All))
+            };
+            if later.any(|(_, purges)| says(purges)) {
+                self.tally.add("told");
+            } else {
+                wrong.push(format!("{}: the CDN is not told {purge:?} of {since:?}", short(*by)));
+            }
+        }
+        for _ in told.iter().filter(|(_, purges)| *purges == [Invalidation::hard(Matcher::All)]) {
+            self.tally.add("told everything");
         }
     }
 

@@ -1,5 +1,5 @@
 //! The server of the log: answers late or not at all, does what it is asked and loses the answer, fails over to a replica
-//! that is behind, forgets everything, forgets what is old, and has a clock of its own.
+//! that is behind, forgets everything, forgets what is old, and has a clock of its own. It keeps the queue of a CDN too.
 
 use crate::random::Dice;
 use async_trait::async_trait;
@@ -30,6 +30,18 @@ struct Data {
     records: Vec<Record>,
     table: [Vec<Position>; 2],
     intents: BTreeMap<IntentId, Kept>,
+    /// What a CDN has yet to be told; `None` where there is no queue.
+    queue: Option<Vec<Job>>,
+    /// It was made by a node that knew of no log before.
+    new_queue: bool,
+}
+
+/// What a CDN is told.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    /// When it was queued.
+    pub(super) at: Timestamp,
+    pub(super) names: Names,
 }
 
 #[derive(Clone)]
@@ -115,6 +127,14 @@ impl Server {
         self.lock().cut.insert(node, cut);
     }
 
+    /// Hands out what waits for the CDN, some of it or all, and counts it as settled.
+    pub(super) fn hand_out(&self, most: usize) -> Vec<Job> {
+        let mut inner = self.lock();
+        let Some(queue) = &mut inner.primary.queue else { return Vec::new() };
+        let most = most.min(queue.len());
+        queue.drain(..most).collect()
+    }
+
     /// From now on it does what it is asked.
     pub(super) fn heal(&self) {
         let mut inner = self.lock();
@@ -168,6 +188,12 @@ impl Server {
             let history = inner.history;
             let data = &mut inner.primary;
             let head = data.head.as_mut().expect("made above");
+            let stranger = known.is_some_and(|known| known.birth != head.birth);
+            if data.queue.is_none() || data.new_queue && stranger {
+                let lost = stranger.then(|| Job { at: now, names: Names::everything() });
+                data.queue = Some(lost.into_iter().collect());
+                data.new_queue = !stranger;
+            }
             let known = known.filter(|known| known.birth == head.birth).map_or(0, |known| known.term.0);
             if data.history != history || outgrow && known > head.term.0 {
                 data.history = history;
@@ -264,6 +290,10 @@ impl LogStore for Server {
                     }
                 }
                 data.records.push(record);
+                let queue = data.queue.as_mut().expect("made when the log was opened");
+                if !append.names.is_empty() {
+                    queue.push(Job { at: now, names: append.names.clone() });
+                }
                 let over = data.records.len().saturating_sub(reach);
                 data.records.drain(..over);
                 let between = data.records.iter().filter(|record| record.position > append.after);
