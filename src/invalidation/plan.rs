@@ -86,7 +86,7 @@ pub fn plan_write(rule: &WriteRule, write: &WriteSeen<'_>, canonical: impl Fn(&s
         if to_come && selector.variables().any(|variable| variable.reads_reply_body()) {
             scene.plan.waits = true;
         } else {
-            scene.add(selector, on_unknown.as_ref().or(rule.on_unknown.as_ref()), *mode);
+            scene.add(selector, on_unknown.as_ref(), *mode);
         }
     }
     plan
@@ -113,31 +113,37 @@ struct Scene<'p, 'v, C> {
 impl<C: Fn(&str) -> String> Scene<'_, '_, C> {
     /// What a selector reaches; where that is not known, what `stand_in` does, or else what is wide enough for every value.
     fn add(&mut self, selector: &Selector, stand_in: Option<&Selector>, mode: Mode) {
-        let known = match selector {
-            Selector::SelfUrl => return,
-            Selector::Url(template) => self.values.location(template).map(|text| {
-                // A URL of another scheme names nothing that is stored here, so nothing is missed.
+        let text = match selector {
+            Selector::Url(template) | Selector::Prefix(template) => self.values.location(template),
+            // Replies of any path may bear it.
+            Selector::Tag(template) => self.values.tag(template).ok_or_else(String::new),
+            Selector::SelfUrl | Selector::Route(_) | Selector::All => Ok(String::new()),
+        };
+        match (text, stand_in) {
+            (Ok(text), _) => self.add_known(selector, text, mode),
+            (Err(_), Some(stand_in)) => self.add(stand_in, None, mode),
+            (Err(known), None) => self.add_folder(&known, mode),
+        }
+    }
+
+    /// What a selector reaches whose template became `text`. A URL of another scheme names nothing that is stored here, so
+    /// nothing is missed.
+    fn add_known(&mut self, selector: &Selector, text: String, mode: Mode) {
+        match selector {
+            Selector::SelfUrl => {}
+            Selector::Url(_) => {
                 if let Ok(place) = self.place(&text) {
                     self.add_path(&place, mode);
                 }
-            }),
-            Selector::Prefix(template) => self.values.location(template).map(|text| {
+            }
+            Selector::Prefix(_) => {
                 if let Ok(place) = self.place(&text) {
                     self.push(Matcher::prefix(&place.authority, &place.path), mode);
                 }
-            }),
-            Selector::Tag(template) => match self.values.tag(template) {
-                Some(tag) => Ok(self.push(Matcher::Tag(tag.into()), mode)),
-                // Replies of any path may bear it.
-                None => Err(String::new()),
-            },
-            Selector::Route(route) => Ok(self.push(Matcher::Route(route.clone()), mode)),
-            Selector::All => Ok(self.push(Matcher::All, mode)),
-        };
-        match (known, stand_in) {
-            (Ok(()), _) => {}
-            (Err(_), Some(stand_in)) => self.add(stand_in, None, mode),
-            (Err(known), None) => self.add_folder(&known, mode),
+            }
+            Selector::Tag(_) => self.push(Matcher::Tag(text.into()), mode),
+            Selector::Route(route) => self.push(Matcher::Route(route.clone()), mode),
+            Selector::All => self.push(Matcher::All, mode),
         }
     }
 

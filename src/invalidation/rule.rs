@@ -134,8 +134,7 @@ pub struct WriteRule {
     pub purge: Vec<PurgeRule>,
     /// What becomes of what `on_unknown` reaches. The target always dies.
     pub mode: Mode,
-    /// What is purged for a reply that nobody saw, in place of what its `Location` and `Content-Location` would have named; it
-    /// also stands in for every purge that has no stand-in of its own.
+    /// What is purged for a reply that nobody saw, in place of what its `Location` and `Content-Location` would have named.
     ///
     /// Without it nothing is purged for those two fields: following them is a courtesy (RFC 9111, 4.4: MAY), they name what was
     /// just made as a rule, and a prefix wide enough for all that they could name would be everything for each write that
@@ -212,16 +211,16 @@ mod tests {
 
     #[test]
     fn selectors_are_shown_as_they_are_written() {
-        #[track_caller]
-        fn check(selector: Selector, shown: &str) {
+        let template = |text| Template::parse(text).unwrap().resolve().unwrap();
+        for (selector, shown) in [
+            (Selector::SelfUrl, "{ url: self }"),
+            (Selector::Url(template("/a/{id}")), "{ url: \"/a/{id}\" }"),
+            (Selector::Tag(template("c:{body./c}")), "{ tag: \"c:{body./c}\" }"),
+            (Selector::Prefix(template("/{{a}}")), "{ prefix: \"/{{a}}\" }"),
+            (Selector::Route("r".into()), "{ route: r }"),
+            (Selector::All, "{ all: true }"),
+        ] {
             assert_eq!(selector.to_string(), shown);
         }
-        let template = |text| Template::parse(text).unwrap().resolve().unwrap();
-        check(Selector::SelfUrl, "{ url: self }");
-        check(Selector::Url(template("/a/{id}")), "{ url: \"/a/{id}\" }");
-        check(Selector::Tag(template("c:{body./c}")), "{ tag: \"c:{body./c}\" }");
-        check(Selector::Prefix(template("/{{a}}")), "{ prefix: \"/{{a}}\" }");
-        check(Selector::Route("r".into()), "{ route: r }");
-        check(Selector::All, "{ all: true }");
     }
 }

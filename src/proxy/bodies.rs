@@ -169,7 +169,7 @@ mod tests {
         }
         let json = (CONTENT_TYPE, "application/json");
         check(&[], false);
-        check(&[json.clone()], true);
+        check(&[(CONTENT_TYPE, "application/json")], true);
         check(&[(CONTENT_TYPE, "Application/JSON; charset=utf-8")], true);
         check(&[(CONTENT_TYPE, "application/merge-patch+json")], true);
         check(&[(CONTENT_TYPE, "application/json-seq")], false);

@@ -4,7 +4,7 @@ use crate::{env, parse};
 use larder::config::{self, ListenSettings, Settings, SharedLogSettings, TlsFiles};
 use larder::engine::Collapse;
 use larder::engine::{CacheRule, Route};
-use larder::invalidation::{Mode, PurgeRule, Selector, Template, Variable, WriteRule};
+use larder::invalidation::{Mode, PurgeRule, Selector, Statuses, Template, Variable, When, WriteRule};
 use larder::key::{HostAliases, KeyRule, NamePattern, QueryRule, VaryInput};
 use larder::observe::{AccessLogSettings, Format};
 use larder::origin::{Balance, HealthCheckSettings, OriginSettings, Protocol, ServerAddress};
@@ -366,4 +366,53 @@ fn the_shipped_example_holds() {
         assert_eq!((freshness.ttl, freshness.cookies), (None, Cookies::Bypass), "{name} is for one person");
     }
     assert!(settings.routes.len() > 12);
+}
+
+#[test]
+fn purges_by_what_is_seen_of_a_write() {
+    let yaml = r#"
+origin: http://a
+region: { header: X-Country }
+routes:
+  - name: a
+    path: /a/{id}
+    on_write:
+      soft: true
+      on_unknown: all
+      max_body: 1MiB
+      purge:
+        - tag: "c:{body./c/id}:{region}"
+          on_unknown: { prefix: "/c/{request.body./c/id}" }
+          soft: false
+          when: { status: [201, 3xx], header: [X-Moved, "X-Mode: full"] }
+        - { url: "/q/{query.page}/{header.X-Store}", on_unknown: { url: self } }
+        - { prefix: "/r/{reply.X-Shelf}/{reply.body./a~1b}" }
+"#;
+    let settings =
+        larder::config::parse(yaml, "proxy.yaml", &|_| None).unwrap_or_else(|faults| panic!("{faults}"));
+    let route = named(&settings, "a");
+    assert_eq!(route.region.as_ref().map(|region| region.header.as_str()), Some("x-country"));
+    let when = When {
+        statuses: vec![Statuses::One(201), Statuses::Class(3)],
+        fields: vec![("X-Moved".parse().unwrap(), None), ("X-Mode".parse().unwrap(), Some("full".into()))],
+    };
+    let first = PurgeRule {
+        selector: Selector::Tag(template("c:{body./c/id}:{region}")),
+        mode: Mode::Hard,
+        when,
+        on_unknown: Some(Selector::Prefix(template("/c/{request.body./c/id}"))),
+    };
+    let second = PurgeRule {
+        on_unknown: Some(Selector::SelfUrl),
+        ..PurgeRule::new(Selector::Url(template("/q/{query.page}/{header.X-Store}")), Mode::Soft)
+    };
+    let third =
+        PurgeRule::new(Selector::Prefix(template("/r/{reply.X-Shelf}/{reply.body./a~1b}")), Mode::Soft);
+    let rule = WriteRule {
+        purge: vec![first, second, third],
+        mode: Mode::Soft,
+        on_unknown: Some(Selector::All),
+        max_body: 1 << 20,
+    };
+    assert_eq!(route.on_write, rule);
 }

@@ -785,6 +785,75 @@ routes:
 }
 
 #[test]
+fn purges_by_what_is_seen_of_a_write() {
+    check(
+        r#"origin: http://a
+routes:
+  - name: a
+    path: /a/{id}
+    on_write:
+      when: {}
+      purge:
+        - { tag: "{region}" }
+        - { tag: "{qeury.page}" }
+        - { tag: "{body.id}" }
+        - { url: "/{request.X-Store}" }
+        - { url: self, soft: true, when: { status: [201] }, on_unknown: all }
+        - { tag: "{id}", on_unknown: all }
+        - { tag: "{body./a}", on_unknown: { tag: "{reply.X-A}" } }
+        - { tag: "{body./a}", on_unknown: { tag: "{body./a}" } }
+        - { tag: "{body./a}", on_unknown: { tag: "{sku}" } }
+        - { tag: "{body./a}", on_unknown: everything }
+        - { tag: "{body./a}", on_unknown: { tag: a, url: /b } }
+        - { tag: "{body./a}", onUnknown: all }
+        - { tag: t, when: {} }
+        - { tag: t, when: { status: [] } }
+        - { tag: t, when: { status: [404, 5xx, 600, 101], header: ["X Y", "X-Y:"] } }
+        - { tag: t, when: { statuses: [201], methods: [PUT] } }
+        - { tag: t, when: { status: 201 } }
+        - { tag: t, status: [201] }
+      on_unknown: { tag: "{reply.X-A}" }
+      max_body: 8MiB
+  - { name: b, path: /b, on_write: { purge: [{ all: true }], max_body: 1KiB, soft: false } }
+  - { name: c, path: "/c/{region}", on_write: { purge: [{ tag: "{region}" }], max_body: 0B } }
+"#,
+        &[
+            "6:7: routes[0].on_write.when: `when` does not belong here; write it in the items of `purge` that depend on it",
+            "8:18: routes[0].on_write.purge[0].tag: `{region}` names the region, which is not set up; write `region: { header: CloudFront-Viewer-Country }` at the top of the file",
+            "9:18: routes[0].on_write.purge[1].tag: `{qeury.page}` says of no known place where its value stands; did you mean `query`?",
+            "10:18: routes[0].on_write.purge[2].tag: `{body.id}` is no pointer into JSON; write the way to a value in JSON, such as `{body./category/id}`",
+            "11:18: routes[0].on_write.purge[3].url: `{request.X-Store}` names nothing of a request; write `{header.X-Store}` for a field",
+            "12:30: routes[0].on_write.purge[4].soft: the target of a write dies in any case (RFC 9111, 4.4); remove `soft`",
+            "12:42: routes[0].on_write.purge[4].when: the target of a write dies in any case (RFC 9111, 4.4); remove `when`",
+            "12:73: routes[0].on_write.purge[4].on_unknown: the target of a write dies in any case (RFC 9111, 4.4); remove `on_unknown`",
+            "13:38: routes[0].on_write.purge[5].on_unknown: is never used: all that the purge names is known; remove it",
+            "14:43: routes[0].on_write.purge[6].on_unknown: names a value that is not known without a reply either; write what the request tells, such as `{ prefix: /api/categories }`, or `all`",
+            "15:43: routes[0].on_write.purge[7].on_unknown: names a value that is not known without a reply either; write what the request tells, such as `{ prefix: /api/categories }`, or `all`",
+            "16:50: routes[0].on_write.purge[8].on_unknown.tag: `{sku}` names `{sku}`, which `path` does not capture; the captures are `{id}`",
+            "17:43: routes[0].on_write.purge[9].on_unknown: is a single value; write a selector such as `{ url: self }` or `{ tag: catalog }`",
+            "18:43: routes[0].on_write.purge[10].on_unknown: names several things in one item; write an item of the list for each, such as `- { url: self }`",
+            "19:31: routes[0].on_write.purge[11].onUnknown: `onUnknown` is not a known key; did you mean `on_unknown`?",
+            "20:27: routes[0].on_write.purge[12].when: names no condition; write one such as `{ status: [201] }` or `{ header: [X-Moved] }`, or remove it",
+            "21:27: routes[0].on_write.purge[13].when: names no condition; write one such as `{ status: [201] }` or `{ header: [X-Moved] }`, or remove it",
+            "22:38: routes[0].on_write.purge[14].when.status[0]: `404` refuses a write, which then purges nothing; remove it",
+            "22:43: routes[0].on_write.purge[14].when.status[1]: `5xx` leaves open whether a write was done, which then purges whatever `when` says; remove it",
+            "22:48: routes[0].on_write.purge[14].when.status[2]: `600` is not a status; write a status such as `201`, or a class of them such as `2xx`",
+            "22:53: routes[0].on_write.purge[14].when.status[3]: `101` does not tell what became of a write; remove it",
+            "22:68: routes[0].on_write.purge[14].when.header[0]: `X Y` is not the name of a header; write `X-Y`",
+            "22:75: routes[0].on_write.purge[14].when.header[1]: `X-Y:` names no value; write `X-Y` if any will do",
+            "23:29: routes[0].on_write.purge[15].when.statuses: `statuses` is not a known key; did you mean `status`?",
+            "23:46: routes[0].on_write.purge[15].when.methods: `methods` does not belong here; write a route with these `methods`",
+            "24:37: routes[0].on_write.purge[16].when.status: is a single value where a list belongs; write `[201]`",
+            "25:21: routes[0].on_write.purge[17].status: `status` does not belong here; write it under `when`: `when: { status: [201] }`",
+            "26:19: routes[0].on_write.on_unknown: names a value that is not known without a reply either; write what the request tells, such as `{ prefix: /api/categories }`, or `all`",
+            "27:17: routes[0].on_write.max_body: `8MiB` is not from 1B to 1MiB; write `64KiB`, or another size in that range",
+            "28:72: routes[1].on_write.max_body: no purge looks into a body; remove it, or name a value there: `{body./category/id}`",
+            "29:89: routes[2].on_write.max_body: `0B` is not from 1B to 1MiB; write `64KiB`, or another size in that range",
+        ],
+    );
+}
+
+#[test]
 fn a_fault_hides_no_other_beside_it() {
     check(
         "origin: http://a

@@ -33,4 +33,5 @@ mod spool;
 mod stale;
 mod tags;
 mod vary;
+mod write_rules;
 mod writes;

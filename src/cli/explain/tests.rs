@@ -268,7 +268,7 @@ purges      url shop.example.com/api/v1/stock/x1                   the target of
             and what Location and Content-Location of the reply name on the same host
 in doubt    prefix shop.example.com/api/v1/stock                   in place of Location and Content-Location: on_unknown of on_write
             tag stock:x1 (soft)                                    in place of tag category:{body./category/id}, where that is not told: its on_unknown
-            prefix shop.example.com/api/v1/stock                   in place of tag sku:{request.body./sku}, where that is not told: on_unknown of on_write
+            everything                                             in place of tag sku:{request.body./sku}, where that is not told: it has no on_unknown
             route static                                           in place of url shop.example.com/api/v1/us/offers/{reply.x-offer}, where that is not told: its on_unknown
 when        the origin has answered, unless with 4xx; also when it fails or the outcome is unknown
 ";
@@ -284,7 +284,7 @@ purges      url shop.example.com/api/v1/stock/x1                   the target of
             tag sku:x 1                                            on_write { tag: \"sku:{request.body./sku}\" }
             url shop.example.com/api/v1/us/offers/{reply.x-offer}  on_write { url: \"/api/v1/{region}/offers/{reply.x-offer}\" }, as the reply says
             tag moved                                              on_write { tag: \"moved\" }, when the status is 201 or 3xx, when the reply has x-moved, when the reply has x-mode: full
-            prefix shop.example.com/api/v1/stock                   on_write { tag: \"store:{header.x-store}:{query.page}\" }, since the request has no {header.x-store}
+            everything                                             on_write { tag: \"store:{header.x-store}:{query.page}\" }, since the request has no {header.x-store}
             and what Location and Content-Location of the reply name on the same host
 in doubt    prefix shop.example.com/api/v1/stock                   in place of Location and Content-Location: on_unknown of on_write
             route static                                           in place of url shop.example.com/api/v1/us/offers/{reply.x-offer}, where that is not told: its on_unknown

@@ -78,9 +78,7 @@ impl Scene<'_> {
             doubts.extend(self.besides(&target, &alone, why));
         }
         for purge in &self.rule.purge {
-            let on_unknown = purge.on_unknown.as_ref().or(self.rule.on_unknown.as_ref()).cloned();
-            let alone = PurgeRule { on_unknown, ..purge.clone() };
-            let alone = WriteRule { purge: vec![alone], ..WriteRule::default() };
+            let alone = WriteRule { purge: vec![purge.clone()], ..WriteRule::default() };
             match self.unknown(&purge.selector) {
                 None => purges.extend(self.besides(&target, &alone, &self.reason(purge))),
                 Some(Unknown::Lacking(variable)) => {
@@ -88,7 +86,9 @@ impl Scene<'_> {
                     purges.extend(self.besides(&target, &alone, &why));
                 }
                 Some(Unknown::Told(what)) => {
-                    let why = format!("in place of {what}, {}", stands_in(purge, self.rule));
+                    let by =
+                        if purge.on_unknown.is_some() { "its on_unknown" } else { "it has no on_unknown" };
+                    let why = format!("in place of {what}, where that is not told: {by}");
                     doubts.extend(self.besides(&target, &alone, &why));
                     let what = if purge.mode == Mode::Soft { format!("{what} (soft)") } else { what };
                     purges.push(Line { what, why: self.reason(purge) });
@@ -187,15 +187,6 @@ enum Unknown {
     Lacking(String),
     /// A reply or a body is to tell: what is known of the purge.
     Told(String),
-}
-
-/// By what something stands in for a purge whose value is not told.
-fn stands_in(purge: &PurgeRule, rule: &WriteRule) -> &'static str {
-    match (&purge.on_unknown, &rule.on_unknown) {
-        (Some(_), _) => "where that is not told: its on_unknown",
-        (None, Some(_)) => "where that is not told: on_unknown of on_write",
-        (None, None) => "where that is not told: no on_unknown says what else",
-    }
 }
 
 fn shown(purge: &Invalidation) -> String {

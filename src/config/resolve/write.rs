@@ -8,10 +8,11 @@ use crate::config::units::Size;
 use crate::config::values::{RouteName, UrlTarget};
 use crate::invalidation::{self, MAX_BODY, Mode, PurgeRule, Template, Variable, WriteRule};
 use crate::key::RegionRule;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-/// The most that `max_body` may be: every write under way may hold two of them.
-const LONGEST_BODY: u64 = 1 << 20;
+/// What `max_body` may be: every write under way may hold two such bodies.
+const LENGTHS: RangeInclusive<u64> = 1..=1 << 20;
 
 /// What a route's templates may name, and what they are checked against.
 pub(super) struct Known<'f> {
@@ -34,7 +35,7 @@ pub(super) fn rule(scope: &Scope<'_>, written: Option<&OnWrite>, known: &Known<'
         max_body: longest_body(scope, max_body),
     };
     let is_whole = purge.value().is_none_or(List::is_whole);
-    if let Some(at) = max_body.set().filter(|_| is_whole)
+    if let Some(at) = max_body.set().filter(|at| is_whole && LENGTHS.contains(&at.value.0))
         && !rule.reads_request_body()
         && !rule.reads_reply_body()
     {
@@ -46,7 +47,7 @@ pub(super) fn rule(scope: &Scope<'_>, written: Option<&OnWrite>, known: &Known<'
 
 fn longest_body(scope: &Scope<'_>, written: &Field<Size>) -> usize {
     let Some(at) = written.set() else { return MAX_BODY };
-    if !(1..=LONGEST_BODY).contains(&at.value.0) {
+    if !LENGTHS.contains(&at.value.0) {
         at.fault(
             scope.report,
             format!("{} is not from 1B to 1MiB", at.shown),
@@ -119,10 +120,10 @@ fn condition(scope: &Scope<'_>, at: &At<When>) -> invalidation::When {
 /// What is purged in place of something that is not known: it has to be known itself.
 fn stand_in(scope: &Scope<'_>, at: &At<Selector>, known: &Known<'_>) -> invalidation::Selector {
     let selector = resolve(scope, &at.value, known);
-    if let Some(variable) = selector.variables().find(|variable| variable.needs_reply()) {
+    if selector.variables().any(Variable::needs_reply) {
         at.fault(
             scope.report,
-            format!("names `{{{variable}}}`, which is not known without a reply either"),
+            "names a value that is not known without a reply either",
             "write what the request tells, such as `{ prefix: /api/categories }`, or `all`",
         );
     }

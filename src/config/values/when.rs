@@ -49,11 +49,12 @@ impl Scalar for FieldTest {
         let Some((name, value)) = text.split_once(':') else {
             return <HeaderName as Scalar>::parse(text).map(|name| Self(name, None));
         };
-        let name = <HeaderName as Scalar>::parse(name)?;
+        let written = name;
+        let name = <HeaderName as Scalar>::parse(written)?;
         match value.trim() {
             "" => Err(Wrong::new(
                 format!("{} names no value", quoted(text)),
-                format!("write {} if any will do", quoted(name.as_str())),
+                format!("write {} if any will do", quoted(written)),
             )),
             value if HeaderValue::from_str(value).is_err() => Err(Wrong::new(
                 format!("{} is no value of a header", quoted(value)),

@@ -4,6 +4,7 @@ mod outages;
 mod partitions;
 mod primaries;
 mod storms;
+mod writers;
 
 use crate::harness::{At, at, nodes};
 use crate::support::{Larder, LarderBuilder, Origin};
