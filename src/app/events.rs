@@ -65,14 +65,14 @@ impl Events {
     }
 
     /// Begins to take events from where they come; goes on until `stop`.
-    pub(super) fn begin(&self, background: &TaskTracker, stop: &CancellationToken) {
+    pub(super) fn begin(&self, feeds: &TaskTracker, stop: &CancellationToken) {
         if let Some(channel) = &self.channel {
             let (channel, stop) = (Arc::clone(channel), stop.clone());
-            background.spawn(async move { channel.run(&stop).await });
+            feeds.spawn(async move { channel.run(&stop).await });
         }
         if let Some(stream) = &self.stream {
             let (stream, stop) = (Arc::clone(stream), stop.clone());
-            background.spawn(async move { stream.run(&stop).await });
+            feeds.spawn(async move { stream.run(&stop).await });
         }
     }
 

@@ -20,6 +20,9 @@ const FILLS: Duration = Duration::from_secs(5);
 /// How long the last replies of the admin listener may take.
 const ADMIN: Duration = Duration::from_secs(1);
 
+/// How long events that were taken may take to be appended: an append is waited for no longer than a request waits for one.
+const FEEDS: Duration = Duration::from_secs(1);
+
 /// What the thread works with.
 pub(super) struct Life {
     /// The parts.
@@ -59,8 +62,10 @@ impl Life {
         let upkeep_ended = ended.clone();
         background.spawn(async move { upkeep_ended.run_until_cancelled(upkeep).await });
         node.together.begin(&background, &ended);
-        let events_ended = ended.child_token();
-        node.events.begin(&background, &events_ended);
+        let feeds = TaskTracker::new();
+        let feeds_ended = ended.child_token();
+        node.events.begin(&feeds, &feeds_ended);
+        feeds.close();
         node.cdns.begin(&background, &ended);
         match tokio_listener(admin_socket) {
             Ok(socket) => _ = background.spawn(admin.serve(socket, admin_stop.clone())),
@@ -92,8 +97,9 @@ impl Life {
                 tracing::warn!("draining took too long; what is under way is cut");
             }
             let _ = timeout(FILLS, node.shared.engine.idle()).await;
-            // From here on others take what comes.
-            events_ended.cancel();
+            // What was taken is appended; from here on others take what comes.
+            feeds_ended.cancel();
+            let _ = timeout(FEEDS, feeds.wait()).await;
             node.shared.engine.append_repeats().await;
             node.together.finish().await;
         };
@@ -103,6 +109,7 @@ impl Life {
         ended.cancel();
         background.close();
         let _ = timeout(ADMIN, background.wait()).await;
+        let _ = timeout(FEEDS, feeds.wait()).await;
         let _ = timeout(ADMIN, node.origins().shutdown()).await;
         orders.stop.cancel();
         workers

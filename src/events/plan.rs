@@ -2,7 +2,7 @@
 
 use super::event::kind_of;
 use super::{Event, EventRule, EventRules, EventSelector};
-use crate::invalidation::{BadUrl, Invalidation, MAX_TEXT, Matcher, Template, as_segment, climbs};
+use crate::invalidation::{Invalidation, MAX_TEXT, Matcher, Template, as_segment, climbs};
 use crate::key::{Scheme, canonical_authority};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -83,21 +83,13 @@ impl Planning<'_> {
                     self.push(rule, Matcher::Tag(tag.into()));
                 }
             }
-            EventSelector::Url(template) => {
-                self.add_places(rule, template, |url, canonical| Matcher::from_url(url, canonical))
-            }
-            EventSelector::Prefix(template) => {
-                self.add_places(rule, template, |url, canonical| Matcher::below_url(url, canonical))
-            }
+            EventSelector::Url(template) => self.add_places(rule, template, false),
+            EventSelector::Prefix(template) => self.add_places(rule, template, true),
         }
     }
 
-    fn add_places(
-        &mut self,
-        rule: &EventRule,
-        template: &Template,
-        matcher: fn(&str, &dyn Fn(&str) -> String) -> Result<Matcher, BadUrl>,
-    ) {
+    /// A URL, or all `below` it.
+    fn add_places(&mut self, rule: &EventRule, template: &Template, below: bool) {
         let rules = self.rules;
         let canonical = |authority: &str| {
             let name = canonical_authority(authority, Scheme::Http, &rules.aliases);
@@ -114,7 +106,11 @@ impl Planning<'_> {
                 false => vec![text],
             };
             for url in urls {
-                match matcher(&url, &canonical) {
+                let matcher = match below {
+                    true => Matcher::below_url(&url, canonical),
+                    false => Matcher::from_url(&url, canonical),
+                };
+                match matcher {
                     Ok(matcher) => self.push(rule, matcher),
                     Err(bad) => self.fault(bad.to_string()),
                 }

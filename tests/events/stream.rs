@@ -5,6 +5,14 @@ use crate::harness::{
     with_events,
 };
 use crate::support::{Larder, LarderBuilder, Origin, RedisServer};
+use async_trait::async_trait;
+use larder::events::{EventRules, Intake, Purges};
+use larder::invalidation::{Invalidation, LogError, Place, Position};
+use larder::redis::{Link, RedisStream, StreamSettings};
+use larder::time::SystemClock;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 fn reading(origin: &Origin, redis: &RedisServer) -> LarderBuilder {
     with_events(Larder::before(origin).redis(&redis.url()), "redis_stream: \"shop:events\"")
@@ -172,4 +180,44 @@ async fn a_larder_alone_reads_for_itself() {
     refused(&nodes, &shop, "/p/7").await;
     let keys: Vec<String> = redis.command("KEYS *").await;
     assert_eq!(keys, ["shop:events"], "nothing but the stream");
+}
+
+/// A log that takes everything.
+struct Taken;
+
+#[async_trait]
+impl Purges for Taken {
+    async fn purge(&self, _batch: Vec<Invalidation>, _urgent: bool) -> Result<Place, LogError> {
+        Ok(Place { epoch: None, position: Position::START })
+    }
+}
+
+#[tokio::test]
+async fn consumers_that_are_gone_are_forgotten_unless_they_have_something_to_settle() {
+    let redis = RedisServer::start().await;
+    let [gone, owes, own] = ["a", "b", "c"].map(|letter| letter.repeat(32));
+    redis_cli(&redis, &["XGROUP", "CREATE", "shop:events", "larder", "0", "MKSTREAM"]).await;
+    redis_cli(&redis, &["XADD", "shop:events", "*", "event", "sale"]).await;
+    redis_cli(&redis, &["XREADGROUP", "GROUP", "larder", &owes, "STREAMS", "shop:events", ">"]).await;
+    for name in [&gone, "application"] {
+        redis_cli(&redis, &["XGROUP", "CREATECONSUMER", "shop:events", "larder", name]).await;
+    }
+    let yaml = format!("origin: http://127.0.0.1:1\nredis: {}", redis.url());
+    let settings = larder::config::parse(&yaml, "f.yaml", &|_| None).expect("a configuration");
+    let link = Link::new(&settings.redis.expect("it is set"), Arc::new(())).expect("usable settings");
+    let settings = StreamSettings::new("shop:events".into(), "larder".into(), own.clone());
+    let settings = StreamSettings { forget_after: Duration::ZERO, ..settings };
+    let intake = Intake::new(EventRules::default(), Arc::new(Taken), Arc::new(SystemClock::new()));
+    let stream = RedisStream::new(link, settings, Arc::new(intake));
+    let stop = CancellationToken::new();
+    let consumers = async {
+        let left = || async { redis_cli(&redis, &["XINFO", "CONSUMERS", "shop:events", "larder"]).await };
+        polled("it is forgotten", || async { !left().await.contains(&gone) }).await;
+        stop.cancel();
+        left().await
+    };
+    let ((), left) = tokio::join!(stream.run(&stop), consumers);
+    for name in [&*owes, &*own, "application"] {
+        assert!(left.contains(name), "{name} is gone:\n{left}");
+    }
 }
