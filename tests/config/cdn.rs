@@ -58,7 +58,7 @@ fn every_key_is_honoured() {
 fn every_provider_is_known() {
     let made = cdns(
         r#"  - { name: a, fastly: { service: S1, token: "${LARDER_ADMIN_TOKEN}" } }
-  - { name: b, cloudflare: { zone: Z1, token: "${LARDER_ADMIN_TOKEN}", variants: [{ CF-IPCountry: DE }, { CF-IPCountry: FR }] } }
+  - { name: b, cloudflare: { zone: Z1, token: "${LARDER_ADMIN_TOKEN}", query_strings: false, variants: [{ CF-IPCountry: DE }, { CF-IPCountry: FR }] } }
   - { name: c, akamai: { host: akab-1.purge.akamaiapis.net, client_token: a, client_secret: "${LARDER_ADMIN_TOKEN}", access_token: b, network: staging, delete: true, cp_codes: [7] } }
   - { name: d, google: { project: p, url_map: m, credentials: key.json } }
   - { name: e, azure: { subscription: s, resource_group: g, profile: p, endpoint_name: e, tenant: t, client_id: c, client_secret: "${LARDER_ADMIN_TOKEN}" } }
@@ -76,7 +76,7 @@ fn every_provider_is_known() {
         assert!(!format!("{cdn:?}").contains("open-sesame"), "{cdn:?}");
         kinds.push(match cdn.provider {
             ProviderSettings::Fastly(it) => (it.tags, it.token.expose() == "open-sesame"),
-            ProviderSettings::Cloudflare(it) => (it.tags, it.variants.len() == 2),
+            ProviderSettings::Cloudflare(it) => (!it.query_strings, it.variants.len() == 2),
             ProviderSettings::Akamai(it) => {
                 (it.delete, it.network == AkamaiNetwork::Staging && it.cp_codes == [7])
             }

@@ -29,6 +29,9 @@ pub struct CloudflareSettings {
     pub token: Secret,
     /// Whether replies carry their tags, and purges name them.
     pub tags: bool,
+    /// Whether its cache key has query strings, as it has unless a rule of the zone leaves them out. Then a purge of a URL is one of
+    /// a tag or a prefix, which reach them all.
+    pub query_strings: bool,
     /// The fields by which the zone keeps variants of a URL (a custom cache key, `CF-IPCountry`, `CF-Device-Type`, `Origin`),
     /// with the values of each variant: a purge of a URL names them one by one. Empty: there are none.
     pub variants: Vec<Vec<(HeaderName, String)>>,
@@ -56,8 +59,9 @@ pub struct Cloudflare {
 impl Cloudflare {
     /// With `settings`; calls take `timeout` at most.
     pub fn new(settings: &CloudflareSettings, timeout: Duration) -> Result<Self, MakeError> {
-        let CloudflareSettings { zone, token, tags, variants, endpoint } = settings;
+        let CloudflareSettings { zone, token, tags, query_strings, variants, endpoint } = settings;
         let mut limits = CLOUDFLARE.clone().with_tags(*tags);
+        limits.queries = !query_strings;
         let operations = limits.url.map_or(1, |many| many.targets);
         if let Some(many) = &mut limits.url {
             many.targets = (operations / variants.len().max(1)).max(1);

@@ -82,6 +82,7 @@ record! {
     "zone" => zone: Ident,
     "token" => token: Key,
     "tags" => tags: bool,
+    "query_strings" => query_strings: bool,
     "variants" => variants: List<Map<String>>,
     "endpoint" => endpoint: BaseUrl,
 }

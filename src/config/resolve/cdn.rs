@@ -147,15 +147,22 @@ fn make_fastly(scope: &Scope<'_>, at: &At<Fastly>) -> Option<FastlySettings> {
 }
 
 fn make_cloudflare(scope: &Scope<'_>, at: &At<Cloudflare>) -> Option<CloudflareSettings> {
-    let Cloudflare { zone, token, tags, variants, endpoint } = &at.value;
+    let Cloudflare { zone, token, tags, query_strings, variants, endpoint } = &at.value;
     let zone = ident(scope, zone, at, "zone", "write the ID of the zone");
     let token = key(scope, token, at, "token", "write `token: ${CLOUDFLARE_TOKEN}`");
+    if query_strings.or_default(true)
+        && let Some(at) = variants.set()
+    {
+        let remedy = "remove it, or write `query_strings: false` if the zone's cache key has none";
+        at.fault(scope.report, "URLs are not purged one by one while they may have query strings", remedy);
+    }
     let variants = variants.value().into_iter().flat_map(|list| list.values());
     let variants = variants.map(|fields| variant(scope, fields)).collect();
     Some(CloudflareSettings {
         zone: zone?,
         token: token?,
         tags: tags.or_default(true),
+        query_strings: query_strings.or_default(true),
         variants,
         endpoint: base(endpoint),
     })

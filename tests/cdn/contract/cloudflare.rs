@@ -18,6 +18,7 @@ fn cloudflare(endpoint: &str, secret: &str) -> CloudflareSettings {
         zone: "023e105f4ecef8ad9ca31a8372d0c353".to_owned(),
         token: Secret::new(secret),
         tags: true,
+        query_strings: true,
         variants: vec![],
         endpoint: Some(endpoint.to_owned()),
     }

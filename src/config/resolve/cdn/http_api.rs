@@ -79,10 +79,21 @@ fn call(scope: &Scope<'_>, at: &At<raw::HttpCall>, known: &[&str]) -> Option<Htt
     if let Some(at) = item.set() {
         check_names(scope, &at.with(()), &at.value.0, known, &[]);
     }
+    let headers = headers.value().map_or(&[][..], |map| &map.entries);
+    let fields: Vec<_> = headers.iter().filter_map(|(name, value)| field(scope, name, value)).collect();
+    let of_fields = headers.iter().filter_map(|(_, value)| {
+        let at = value.set()?;
+        Some((at.with(()), Template::parse(at.value.0.expose()).ok()?))
+    });
+    let of_fields: Vec<_> = of_fields.collect();
+    for (at, template) in &of_fields {
+        check_names(scope, at, template, known, &["id", "targets"]);
+    }
     let lists = |template: &Template| template.names().any(|name| name == "targets");
     if batch > 1
         && !url.is_some_and(|at| lists(&at.value.0))
         && !body.value().is_some_and(|body| lists(&body.0))
+        && !of_fields.iter().any(|(_, template)| lists(template))
     {
         at.fault(
             scope.report,
@@ -90,11 +101,10 @@ fn call(scope: &Scope<'_>, at: &At<raw::HttpCall>, known: &[&str]) -> Option<Htt
             "write `{targets}` in `body`, or remove `batch`",
         );
     }
-    let headers = headers.value().map_or(&[][..], |map| &map.entries);
     Some(HttpCall {
         method: method.value().cloned().unwrap_or(Method::POST),
         url: url?.value.0.clone(),
-        headers: headers.iter().filter_map(|(name, value)| field(scope, name, value)).collect(),
+        headers: fields,
         body: body.value().map(|body| body.0.clone()),
         item: item.value().map(|item| item.0.clone()),
         join: join.value().map_or_else(|| ",".to_owned(), |join| join.1.clone()),
@@ -104,7 +114,7 @@ fn call(scope: &Scope<'_>, at: &At<raw::HttpCall>, known: &[&str]) -> Option<Htt
 
 fn check_names(scope: &Scope<'_>, at: &At<()>, template: &Template, known: &[&str], more: &[&str]) {
     for name in template.names() {
-        // What follows a colon says how a value is written.
+        // What follows a point says how a value is written.
         let base = name.split('.').next().unwrap_or(name);
         if !known.contains(&base) && !more.contains(&base) {
             let names: Vec<_> = known.iter().chain(more).map(|name| format!("`{{{name}}}`")).collect();
