@@ -35,6 +35,8 @@ pub(super) struct Together {
     shared: Option<(Arc<SharedLog>, Arc<RedisLog>)>,
     /// The queues for CDNs beside the shared log.
     queues: Option<Arc<RedisOutbox>>,
+    /// There are CDNs, and what waits for them is kept nowhere.
+    forgets: bool,
     /// The log where it is not shared.
     alone: Option<Arc<SpooledLog>>,
 }
@@ -71,7 +73,17 @@ impl Together {
             let ledger = Arc::new(Ledger::new(&settings.ledger, start));
             let alone = SpooledLog::new(spool, Arc::clone(&ledger), *write_bound);
             let log = Arc::clone(&alone) as Arc<dyn Log>;
-            return Ok(Self { ledger, log, node, tier, shared: None, queues: None, alone: Some(alone) });
+            let forgets = settings.spool.is_none() && !settings.cdns.is_empty();
+            return Ok(Self {
+                ledger,
+                log,
+                node,
+                tier,
+                shared: None,
+                queues: None,
+                forgets,
+                alone: Some(alone),
+            });
         };
         // One link is enough where both are the same.
         let link = match link.filter(|_| settings.redis.as_ref() == Some(redis)) {
@@ -116,7 +128,16 @@ impl Together {
             node,
         );
         let log = Arc::clone(&shared) as Arc<dyn Log>;
-        Ok(Self { ledger, log, node, tier, shared: Some((shared, store)), queues, alone: None })
+        Ok(Self {
+            ledger,
+            log,
+            node,
+            tier,
+            shared: Some((shared, store)),
+            queues,
+            forgets: false,
+            alone: None,
+        })
     }
 
     /// The tier, as the engine sees it.
@@ -179,7 +200,14 @@ impl Together {
 
     /// What does not work as it should of what is kept for another process, a sentence each.
     pub(super) fn spool_degraded(&self) -> Vec<String> {
-        self.alone.as_ref().map_or_else(Vec::new, |alone| alone.degraded())
+        let mut degraded = self.alone.as_ref().map_or_else(Vec::new, |alone| alone.degraded());
+        if self.forgets {
+            degraded.push(
+                "purges for CDNs wait in memory alone and end with this process; set `invalidation.spool`, or `redis`"
+                    .to_owned(),
+            );
+        }
+        degraded
     }
 
     /// What does not work as it should of what is shared, a sentence each.

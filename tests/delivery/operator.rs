@@ -85,6 +85,18 @@ async fn metrics_tell_of_calls_and_of_the_backlog() {
     process.logged(&["edge", "throttled"]).await;
 }
 
+/// Nothing is said to be safe that is not.
+#[tokio::test]
+async fn a_queue_that_is_kept_nowhere_is_complained_of() {
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let process = Process::run(&shop.larder_alone(&cdn.yaml(""))).await;
+    write(&process, "/page/1").await;
+    cdn.story.settled().await;
+    let said = process.admin("GET", "/readyz").send().await;
+    assert!(said.text().contains("set `invalidation.spool`, or `redis`"), "{}", said.text());
+}
+
 /// A second purge comes after its delay, and the job stays in the queue until then.
 #[tokio::test]
 async fn behind_a_shield_everything_is_purged_twice() {

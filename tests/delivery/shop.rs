@@ -74,6 +74,11 @@ impl Shop {
         self.with(&keeper.yaml(), cdn)
     }
 
+    /// As [`Shop::larder`], where nothing keeps purges.
+    pub(crate) fn larder_alone(&self, cdn: &str) -> LarderBuilder {
+        self.with("", cdn)
+    }
+
     /// As [`Shop::larder`], with the Redis at `url`.
     pub(crate) fn larder_at(&self, url: &str, cdn: &str) -> LarderBuilder {
         self.with(&redis_yaml(url), cdn)
