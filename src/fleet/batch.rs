@@ -75,7 +75,12 @@ mod tests {
     use crate::invalidation::Matcher;
 
     fn tags(count: usize, bytes: usize) -> Vec<Invalidation> {
-        let tag = |number| Invalidation::hard(Matcher::Tag(format!("{number:0bytes$}").into()));
+        let tag = |number| {
+            let number = format!("{number:04}");
+            Invalidation::hard(Matcher::Tag(
+                format!("{number}{}", "t".repeat(bytes.saturating_sub(4))).into(),
+            ))
+        };
         (0..count).map(tag).collect()
     }
 
