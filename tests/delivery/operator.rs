@@ -11,6 +11,8 @@ async fn what_the_cdn_refuses_becomes_a_dead_letter_that_can_be_retried() {
         let cdn = Cdn::start().await;
         let shop = Shop::start(&cdn.story).await;
         let process = Process::run(&shop.larder(&keeper, &cdn.yaml(""))).await;
+        // What is written before the log is followed goes into it together, as one job.
+        crate::shop::well(&process).await;
         cdn.is(Mood::Refusing);
         write(&process, "/page/1").await;
         write(&process, "/page/2").await;
