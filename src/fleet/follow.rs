@@ -200,7 +200,7 @@ impl SharedLog {
     async fn beat(&self, epoch: Epoch) -> Result<Infallible, Interrupted> {
         loop {
             self.beats.send_modify(|beats| beats.begun += 1);
-            match self.store.beat(epoch, self.node, self.ledger.applied()).await {
+            match self.store.beat(epoch, self.node, self.ledger.applied(), self.settings.patience()).await {
                 Ok(beat) => self.heard(beat),
                 Err(StoreError::Moved) => return Err(StoreError::Moved.into()),
                 // The tail tells whether the log is gone.

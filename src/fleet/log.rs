@@ -3,7 +3,7 @@
 use super::batch::Batch;
 use super::kept::{Kept, Lost};
 use super::queue::{Item, Queue};
-use super::{Head, LogStore, NodeId, Peer, Record, RecordId, Settle};
+use super::{Head, LogStore, NODE_TIMEOUT, NodeId, Peer, Record, RecordId, Settle};
 use crate::dice::Dice;
 use crate::invalidation::{Epoch, IntentId, Ledger, Place, Position, Purge};
 use crate::time::{Clock, Timestamp};
@@ -18,6 +18,10 @@ use tokio::time::timeout;
 /// closely than this.
 const SIDE_BY_SIDE: Duration = Duration::from_secs(600);
 
+/// How much longer than its last heartbeat a node may have followed the log: two of them did not arrive, and nor did the answer
+/// to a third.
+const LATE: Duration = Duration::from_secs(3);
+
 /// How a node follows the shared log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetSettings {
@@ -29,6 +33,14 @@ pub struct FleetSettings {
     pub write_bound: Duration,
     /// Whether purges are known by name too: where a CDN is configured. Otherwise nobody sends or keeps names.
     pub names: bool,
+}
+
+impl FleetSettings {
+    /// How long a node that says nothing is still waited for: as long as it may take what it has for fresh. One that is cut off
+    /// from the log alone goes on serving until then, and a CDN could fill itself from it.
+    pub fn patience(&self) -> Duration {
+        NODE_TIMEOUT.max(self.blind_limit.saturating_add(LATE))
+    }
 }
 
 /// What a node tells of following the log; `observe` turns it into metrics.

@@ -164,14 +164,14 @@ pub struct Peer {
 pub struct Beat {
     /// The last position handed out.
     pub last: Position,
-    /// All live nodes, the own one too: those that beat within [`NODE_TIMEOUT`].
+    /// All nodes that may still serve, the own one too.
     pub peers: Vec<Peer>,
     /// Intents to be swept, at most [`MAX_DUE`].
     pub due: Vec<Due>,
 }
 
-/// A node that was not heard of for this long is gone. Several heartbeats, so that a node that is merely slow is not
-/// taken for dead.
+/// The intents of a node that was not heard of for this long are swept by others. Several heartbeats, so that a node that is
+/// merely slow is not taken for dead.
 pub const NODE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Intents handed out by one heartbeat at most; the next brings more.
@@ -218,8 +218,16 @@ pub trait LogStore: Send + Sync + 'static {
     /// nothing was written further on.
     async fn table(&self, epoch: Epoch, mode: Mode, chunk: usize) -> Result<Vec<Position>, StoreError>;
 
-    /// Says that `node` lives and how far it has come.
-    async fn beat(&self, epoch: Epoch, node: NodeId, applied: Position) -> Result<Beat, StoreError>;
+    /// Says that `node` lives and how far it has come. Others count as [peers](Beat::peers) until they were silent for
+    /// longer than `patience`; what their writes announced is due after [`NODE_TIMEOUT`] already, since to purge early does
+    /// no harm: it is purged once more at its deadline.
+    async fn beat(
+        &self,
+        epoch: Epoch,
+        node: NodeId,
+        applied: Position,
+        patience: Duration,
+    ) -> Result<Beat, StoreError>;
 
     /// Says that `node` ends, so that nobody waits for it.
     async fn leave(&self, node: NodeId) -> Result<(), StoreError>;

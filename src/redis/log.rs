@@ -302,13 +302,20 @@ impl LogStore for RedisLog {
         }
     }
 
-    async fn beat(&self, epoch: Epoch, node: NodeId, applied: Position) -> Result<Beat, StoreError> {
+    async fn beat(
+        &self,
+        epoch: Epoch,
+        node: NodeId,
+        applied: Position,
+        patience: Duration,
+    ) -> Result<Beat, StoreError> {
         let arguments = [
             wire::epoch_bytes(epoch),
             node.0.to_be_bytes().to_vec(),
             wire::id_of(applied).into_bytes(),
             NODE_TIMEOUT.as_millis().to_string().into_bytes(),
             MAX_DUE.to_string().into_bytes(),
+            patience.as_millis().to_string().into_bytes(),
         ];
         let reply = self.call(Op::Beat, &self.scripts.beat, &arguments, self.settings.patience).await?;
         Ok(wire::beat(wire::answer(&reply, "ok")?)?)

@@ -509,6 +509,14 @@ invalidation: { redis: { url: redis://joe@b, write: behind, compress: true, max_
     );
     check(
         "origin: http://a
+invalidation: { redis: { url: redis://b }, blind_limit: 601s }
+",
+        &[
+            "2:57: invalidation.blind_limit: `601s` is longer than 10m, and CDNs wait as long for a node that died; write how old a reply may be that nobody can vouch for, such as `5s`",
+        ],
+    );
+    check(
+        "origin: http://a
 redis: { url: rediss://a, username: joe, ca: nowhere.pem }
 ",
         &[

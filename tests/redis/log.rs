@@ -1,7 +1,7 @@
 //! The log in Redis, against real servers.
 
 mod fleets;
-mod intents;
+pub(crate) mod intents;
 mod losses;
 mod records;
 mod servers;

@@ -32,6 +32,9 @@ const LARGEST_OBJECT: u64 = 512 << 20;
 /// The default of `invalidation.blind_limit`.
 const BLIND_LIMIT: Duration = Duration::from_secs(5);
 
+/// The longest `invalidation.blind_limit`: a CDN is told as much later when a node died without a word.
+const LONGEST_BLIND_LIMIT: Duration = Duration::from_secs(600);
+
 /// The default of `invalidation.write_bound`.
 const WRITE_BOUND: Duration = Duration::from_secs(60);
 
@@ -69,6 +72,14 @@ pub(super) fn log(
     };
     if let Some(at) = min_replicas.set().filter(|at| at.value > 0 && own.is_absent() && redis.is_absent()) {
         at.fault(scope.report, "there is no Redis that could have replicas", "remove it, or set up `redis`");
+    }
+    if let Some(at) = blind_limit.set().filter(|at| at.value > LONGEST_BLIND_LIMIT) {
+        let problem = format!("{} is longer than 10m, and CDNs wait as long for a node that died", at.shown);
+        at.fault(
+            scope.report,
+            problem,
+            "write how old a reply may be that nobody can vouch for, such as `5s`",
+        );
     }
     let (namespace, timeout) =
         tier.map_or((NAMESPACE, TIMEOUT), |tier| (tier.namespace.as_str(), tier.timeout));

@@ -1,9 +1,10 @@
--- ARGV: epoch, node, position applied, milliseconds after which a silent node is gone, most intents in the answer.
+-- ARGV: epoch, node, position applied, milliseconds after which the intents of a silent node are swept, most intents in the
+-- answer, milliseconds after which a silent node serves nothing any more.
 local head, refusal = guard(ARGV[1])
 if not head then
   return refusal
 end
-local time, patience, room = now(), tonumber(ARGV[4]), tonumber(ARGV[5])
+local time, sweep, room, patience = now(), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
 redis.call('HSET', NODES, ARGV[2], ARGV[3] .. ' ' .. string.format('%.0f', time))
 local peers, alive, living = {}, {}, 0
@@ -13,8 +14,11 @@ for i = 1, #nodes, 2 do
   if node ~= BIRTH then
     local applied, beat = string.match(nodes[i + 1], '^(%d+%-%d+) (%d+)$')
     -- A beat from the future was timed by another server, before a fail-over: its node will beat again if it lives.
-    if beat and math.abs(time - tonumber(beat)) <= patience then
+    local silent = beat and math.abs(time - tonumber(beat))
+    if silent and silent <= sweep then
       alive[node], living = true, living + 1
+    end
+    if silent and silent <= patience then
       peers[#peers + 1], peers[#peers + 2] = node, applied
     else
       redis.call('HDEL', NODES, node)

@@ -2,7 +2,7 @@
 
 use super::{append, append_all, ids, log_at, log_in, read, record, server_at, settings};
 use crate::support::{Cluster, RedisServer, Replication, Tap};
-use larder::fleet::{Head, LogStore, NodeId, StoreError};
+use larder::fleet::{Head, LogStore, NODE_TIMEOUT, NodeId, StoreError};
 use larder::invalidation::{Epoch, Position, Term};
 use larder::redis::{RedisLog, RedisServers};
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn a_promoted_replica_goes_on_from_what_it_inherited() {
     let refused = other.read(first.epoch(), Position::START, Duration::ZERO).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert!(matches!(other.open(Position::START, None).await, Err(StoreError::Unavailable(_))));
-    let refused = other.beat(first.epoch(), NodeId(1), Position::START).await;
+    let refused = other.beat(first.epoch(), NodeId(1), Position::START, NODE_TIMEOUT).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 
     // It is cut off, and then misses two.
@@ -103,11 +103,11 @@ async fn followed(log: &RedisLog, fail_over: impl AsyncFnOnce()) {
     let first = log.open(Position::START, None).await.unwrap();
     let last = append_all(log, first.epoch(), 0..3).await;
     assert_eq!(read(log, first.epoch(), Position::START).await.len(), 3);
-    log.beat(first.epoch(), NodeId(1), last).await.unwrap();
+    log.beat(first.epoch(), NodeId(1), last, NODE_TIMEOUT).await.unwrap();
     fail_over().await;
     let second = next_term(log, first.epoch()).await;
     assert_eq!((second.birth, second.term, &second.ends[..]), (first.birth, Term(2), &[last][..]));
-    let peers = log.beat(second.epoch(), NodeId(2), last).await.unwrap().peers;
+    let peers = log.beat(second.epoch(), NodeId(2), last, NODE_TIMEOUT).await.unwrap().peers;
     let old = peers.iter().find(|peer| peer.node == NodeId(1)).unwrap();
     assert_eq!(old.applied, Position::START, "it says anew what it has of this term");
     append(log, second.epoch(), &record(3, last)).await;

@@ -1,6 +1,7 @@
 //! Intents and heartbeats.
 
 use super::{fresh, hard, log_at, record};
+use crate::support::RedisServer;
 use larder::fleet::{
     Append, Appended, Due, Intent, LogStore, MAX_DUE, NODE_TIMEOUT, NodeId, Settle, StoreError,
 };
@@ -31,7 +32,7 @@ async fn an_intent_of_a_node_that_is_gone_is_swept_twice() {
     log.intend(epoch, &intent(1, Some(GONE), LONG)).await.unwrap();
     log.intend(epoch, &intent(2, Some(ME), LONG)).await.unwrap();
     log.intend(epoch, &intent(3, None, LONG)).await.unwrap();
-    let beat = log.beat(epoch, ME, Position::START).await.unwrap();
+    let beat = log.beat(epoch, ME, Position::START, NODE_TIMEOUT).await.unwrap();
     assert_eq!(beat.due, [due(1, false)], "its node never said that it lives");
 
     // Two sweepers: one of them wins, each time.
@@ -44,7 +45,7 @@ async fn an_intent_of_a_node_that_is_gone_is_swept_twice() {
             swept += usize::from(sweeper.await.unwrap() == Appended::Swept);
         }
         assert_eq!(swept, 1, "{settle:?}");
-        assert_eq!(log.beat(epoch, ME, Position::START).await.unwrap().due, []);
+        assert_eq!(log.beat(epoch, ME, Position::START, NODE_TIMEOUT).await.unwrap().due, []);
         assert_eq!(server.command::<usize>("ZCARD {shop}:log:due").await, 3 + left);
     }
     assert_eq!(server.command::<usize>("XLEN {shop}:log:stream").await, 2);
@@ -57,12 +58,12 @@ async fn an_intent_falls_due_at_its_deadline_whoever_lives() {
     log.intend(epoch, &intent(1, Some(ME), Duration::ZERO)).await.unwrap();
     log.intend(epoch, &intent(2, None, Duration::ZERO)).await.unwrap();
     log.intend(epoch, &intent(3, Some(GONE), Duration::ZERO)).await.unwrap();
-    let mut all = log.beat(epoch, ME, Position::START).await.unwrap().due;
+    let mut all = log.beat(epoch, ME, Position::START, NODE_TIMEOUT).await.unwrap().due;
     all.sort_by_key(|due| due.id);
     assert_eq!(all, [due(1, true), due(2, true), due(3, true)], "each once");
     // Swept before by its node, and it still falls due.
     log.append(epoch, &settling(vec![Settle::Sweep(IntentId(1)), Settle::Last(IntentId(2))])).await.unwrap();
-    assert_eq!(log.beat(epoch, ME, Position::START).await.unwrap().due.len(), 2);
+    assert_eq!(log.beat(epoch, ME, Position::START, NODE_TIMEOUT).await.unwrap().due.len(), 2);
     assert_eq!(server.command::<usize>("HLEN {shop}:log:intents").await, 3);
 }
 
@@ -81,7 +82,7 @@ async fn an_intent_that_is_done_or_taken_back_is_gone() {
             log.append(epoch, &settling(vec![Settle::Done(IntentId(1)), Settle::Done(IntentId(3))])).await;
         assert!(matches!(done, Ok(Appended::At { .. })), "it is appended though its intent is gone");
     }
-    assert_eq!(log.beat(epoch, ME, Position::START).await.unwrap().due, []);
+    assert_eq!(log.beat(epoch, ME, Position::START, NODE_TIMEOUT).await.unwrap().due, []);
     for count in ["HLEN {shop}:log:intents", "ZCARD {shop}:log:due", "ZCARD {shop}:log:owned"] {
         assert_eq!(server.command::<usize>(count).await, 1, "{count}");
     }
@@ -93,7 +94,7 @@ async fn an_intent_that_is_done_or_taken_back_is_gone() {
     log.intend(epoch, &intent(4, Some(GONE), LONG)).await.unwrap();
     let both = vec![Settle::Done(IntentId(4)), Settle::Last(IntentId(9))];
     assert_eq!(log.append(epoch, &settling(both)).await, Ok(Appended::Swept));
-    assert_eq!(log.beat(epoch, ME, Position::START).await.unwrap().due, [due(4, false)]);
+    assert_eq!(log.beat(epoch, ME, Position::START, NODE_TIMEOUT).await.unwrap().due, [due(4, false)]);
 }
 
 #[tokio::test]
@@ -104,10 +105,10 @@ async fn many_intents_are_handed_out_in_parts() {
         log.intend(epoch, &intent(id, Some(NodeId(id % 3)), LONG)).await.unwrap();
     }
     for node in 0..2 {
-        log.beat(epoch, NodeId(node), Position::START).await.unwrap();
+        log.beat(epoch, NodeId(node), Position::START, NODE_TIMEOUT).await.unwrap();
     }
     // Those of the one node that is gone, found beyond those of the others.
-    let beat = log.beat(epoch, ME, Position::START).await.unwrap();
+    let beat = log.beat(epoch, ME, Position::START, NODE_TIMEOUT).await.unwrap();
     assert_eq!(beat.due.len(), 33);
     assert!(beat.due.iter().all(|due| due.id.0 % 3 == 2 && !due.last));
     for node in 0..2 {
@@ -115,7 +116,7 @@ async fn many_intents_are_handed_out_in_parts() {
     }
     let mut swept = 0;
     loop {
-        let beat = log.beat(epoch, ME, Position::START).await.unwrap();
+        let beat = log.beat(epoch, ME, Position::START, NODE_TIMEOUT).await.unwrap();
         assert!(beat.due.len() <= MAX_DUE);
         for due in &beat.due {
             log.append(epoch, &settling(vec![Settle::Sweep(due.id)])).await.unwrap();
@@ -128,32 +129,45 @@ async fn many_intents_are_handed_out_in_parts() {
     assert_eq!(swept, 100);
 }
 
+/// Makes the last heartbeat of a node one of some seconds ago, with nothing applied.
+pub(crate) async fn silent(server: &RedisServer, node: NodeId, for_seconds: i64) {
+    let (seconds, _): (i64, i64) = server.command("TIME").await;
+    let mut command = redis::cmd("HSET");
+    command.arg("{shop}:log:nodes").arg(&node.0.to_be_bytes()[..]);
+    command.arg(format!("0-0 {}", (seconds - for_seconds) * 1000));
+    command.query_async::<()>(&mut server.connect().await).await.unwrap();
+}
+
 #[tokio::test]
 async fn nodes_live_while_they_beat() {
     let (server, log, head) = fresh().await;
     let epoch = head.epoch();
     let last = super::append_all(&log, epoch, 0..2).await;
-    log.beat(epoch, GONE, Position::from_u64(7)).await.unwrap();
-    let beat = log.beat(epoch, ME, last).await.unwrap();
+    log.beat(epoch, GONE, Position::from_u64(7), NODE_TIMEOUT).await.unwrap();
+    let beat = log.beat(epoch, ME, last, NODE_TIMEOUT).await.unwrap();
     assert_eq!(beat.last, last);
     let mut peers: Vec<_> = beat.peers.iter().map(|peer| (peer.node, peer.applied)).collect();
     peers.sort();
     assert_eq!(peers, [(GONE, Position::from_u64(7)), (ME, last)]);
 
     // Silent for long, or timed by a clock that was ahead.
-    let millis = i64::try_from(NODE_TIMEOUT.as_millis()).unwrap() + 10_000;
-    for shift in [-millis, millis] {
-        log.beat(epoch, GONE, Position::START).await.unwrap();
-        let (seconds, _): (i64, i64) = server.command("TIME").await;
-        let mut command = redis::cmd("HSET");
-        command.arg("{shop}:log:nodes").arg(&GONE.0.to_be_bytes()[..]);
-        command.arg(format!("0-0 {}", seconds * 1000 + shift));
-        command.query_async::<()>(&mut server.connect().await).await.unwrap();
-        let beat = log.beat(epoch, ME, last).await.unwrap();
+    let seconds = i64::try_from(NODE_TIMEOUT.as_secs()).unwrap() + 10;
+    for shift in [-seconds, seconds] {
+        log.beat(epoch, GONE, Position::START, NODE_TIMEOUT).await.unwrap();
+        silent(&server, GONE, shift).await;
+        let beat = log.beat(epoch, ME, last, NODE_TIMEOUT).await.unwrap();
         assert_eq!(beat.peers.iter().map(|peer| peer.node).collect::<Vec<_>>(), [ME]);
     }
+
+    // One that may be serving is waited for, and what it announced is swept all the same.
+    log.intend(epoch, &intent(3, Some(GONE), LONG)).await.unwrap();
+    silent(&server, GONE, seconds).await;
+    let beat = log.beat(epoch, ME, last, Duration::from_secs(600)).await.unwrap();
+    assert_eq!(beat.peers.len(), 2);
+    assert_eq!(beat.due, [due(3, false)]);
+
     log.leave(ME).await.unwrap();
-    assert_eq!(log.beat(epoch, GONE, last).await.unwrap().peers.len(), 1);
+    assert_eq!(log.beat(epoch, GONE, last, NODE_TIMEOUT).await.unwrap().peers.len(), 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::{append_all, fresh, hard, ids, log_at, read, record};
 use crate::support::{Data, RedisServer};
-use larder::fleet::{Append, Intent, LogStore, NodeId, StoreError};
+use larder::fleet::{Append, Intent, LogStore, NODE_TIMEOUT, NodeId, StoreError};
 use larder::invalidation::{Epoch, IntentId, Mode, Names, Position, Purge, Term};
 use larder::redis::RedisLog;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ async fn furnished() -> (RedisServer, Arc<RedisLog>, Epoch) {
     let last = append_all(&log, epoch, 0..3).await;
     let soft = Append { purges: Arc::from([super::purge(3, Mode::Soft)]), ..record(3, last) };
     super::append(&log, epoch, &soft).await;
-    log.beat(epoch, NodeId(1), last).await.unwrap();
+    log.beat(epoch, NodeId(1), last, NODE_TIMEOUT).await.unwrap();
     log.intend(epoch, &intent(7)).await.unwrap();
     (server, log, epoch)
 }
@@ -39,7 +39,7 @@ async fn moved(log: &RedisLog, epoch: Epoch, why: &str) {
     let block = Duration::from_secs(15);
     assert_eq!(log.read(epoch, start, block).await, Err(StoreError::Moved), "read, {why}");
     assert_eq!(log.table(epoch, Mode::Hard, 0).await, Err(StoreError::Moved), "table, {why}");
-    assert_eq!(log.beat(epoch, NodeId(1), start).await, Err(StoreError::Moved), "beat, {why}");
+    assert_eq!(log.beat(epoch, NodeId(1), start, NODE_TIMEOUT).await, Err(StoreError::Moved), "beat, {why}");
     assert_eq!(log.intend(epoch, &intent(8)).await, Err(StoreError::Moved), "intend, {why}");
     assert_eq!(log.withdraw(epoch, IntentId(7)).await, Err(StoreError::Moved), "withdraw, {why}");
 }
@@ -231,11 +231,11 @@ async fn intents_outlive_the_log() {
     let (server, log, epoch) = furnished().await;
     server.command::<()>("DEL {shop}:log:table:hard").await;
     let head = log.open(Position::START, Some(epoch)).await.unwrap();
-    let due = log.beat(head.epoch(), NodeId(2), Position::START).await.unwrap().due;
+    let due = log.beat(head.epoch(), NodeId(2), Position::START, NODE_TIMEOUT).await.unwrap().due;
     assert_eq!(due, [], "its node lives");
     server.command::<()>("DEL {shop}:log:nodes").await;
     let head = log.open(Position::START, None).await.unwrap();
-    let due = log.beat(head.epoch(), NodeId(2), Position::START).await.unwrap().due;
+    let due = log.beat(head.epoch(), NodeId(2), Position::START, NODE_TIMEOUT).await.unwrap().due;
     assert_eq!((due[0].id, &due[0].purges[..], due[0].last), (IntentId(7), &[hard(7)][..], false));
 
     // What it would have purged is lost, its deadline is not.
@@ -244,7 +244,7 @@ async fn intents_outlive_the_log() {
     log.withdraw(head.epoch(), IntentId(7)).await.unwrap();
     server.command::<()>("DEL {shop}:log:intents").await;
     let head = log.open(Position::START, None).await.unwrap();
-    let due = log.beat(head.epoch(), NodeId(2), Position::START).await.unwrap().due;
+    let due = log.beat(head.epoch(), NodeId(2), Position::START, NODE_TIMEOUT).await.unwrap().due;
     assert_eq!(due.len(), 1);
     assert_eq!((&due[0].purges[..], due[0].last), (&[Purge::everything()][..], true));
 }

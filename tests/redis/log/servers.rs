@@ -2,7 +2,7 @@
 
 use super::{append, append_all, fresh, hard, log_at, log_with, read, record, settings};
 use crate::support::RedisServer;
-use larder::fleet::{Append, Intent, LogStore, NodeId, StoreError};
+use larder::fleet::{Append, Intent, LogStore, NODE_TIMEOUT, NodeId, StoreError};
 use larder::invalidation::{IntentId, Names, Position};
 use larder::redis::RedisLogSettings;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ async fn a_full_server_still_takes_purges() {
     let position = append_all(&log, head.epoch(), 0..10).await;
     assert_eq!(read(&log, head.epoch(), Position::START).await.len(), 10);
     log.intend(head.epoch(), &intent()).await.unwrap();
-    assert_eq!(log.beat(head.epoch(), NodeId(1), position).await.unwrap().peers.len(), 1);
+    assert_eq!(log.beat(head.epoch(), NodeId(1), position, NODE_TIMEOUT).await.unwrap().peers.len(), 1);
     log.withdraw(head.epoch(), IntentId(1)).await.unwrap();
 }
 
@@ -96,7 +96,10 @@ async fn a_frozen_server_holds_nobody_up() {
     let begun = std::time::Instant::now();
     assert!(matches!(log.append(epoch, &record(1, Position::START)).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(log.read(epoch, Position::START, short).await, Err(StoreError::Unavailable(_))));
-    assert!(matches!(log.beat(epoch, NodeId(1), Position::START).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        log.beat(epoch, NodeId(1), Position::START, NODE_TIMEOUT).await,
+        Err(StoreError::Unavailable(_))
+    ));
     assert!(matches!(log.intend(epoch, &intent()).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(log.open(Position::START, None).await, Err(StoreError::Unavailable(_))));
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());

@@ -1,6 +1,7 @@
 //! Whole nodes: one dies between an intent and its append, a fail-over loses an append, a cluster fails over.
 
 use super::{EDGE, Node, cdns, ids, leader, purge, purged, tag};
+use crate::log::intents::silent;
 use crate::log::{PATIENCE, link_in, server_at, settings};
 use crate::support::{Cluster, RedisServer, Tap, eventually, within};
 use larder::cdn::{Job, Outbox};
@@ -40,16 +41,16 @@ async fn follower(url: &str, node: u128) -> Follower {
 }
 
 async fn follower_of(url: &str, node: u128, cdns: Vec<Arc<str>>) -> Follower {
+    follower_for(url, node, cdns, Duration::from_secs(5)).await
+}
+
+async fn follower_for(url: &str, node: u128, cdns: Vec<Arc<str>>, blind_limit: Duration) -> Follower {
     let names = !cdns.is_empty();
     let link = link_in(RedisServers::Single(server_at(url.strip_prefix("redis://").unwrap())), None);
     let store = Arc::new(RedisLog::new(link, RedisLogSettings { cdns, ..settings() }));
     let ledger = LedgerSettings { memory: 1 << 20, table_slots: TABLE_SLOTS };
-    let settings = FleetSettings {
-        blind_limit: Duration::from_secs(5),
-        timeout: PATIENCE,
-        write_bound: Duration::from_secs(600),
-        names,
-    };
+    let settings =
+        FleetSettings { blind_limit, timeout: PATIENCE, write_bound: Duration::from_secs(600), names };
     let ledger = Arc::new(Ledger::cut_off(&ledger, settings.blind_limit));
     let clock = Arc::new(SystemClock::new());
     let events = Arc::new(Events::default());
@@ -104,6 +105,19 @@ async fn buried<T>(server: &RedisServer, node: u128, what: impl Future<Output = 
     tokio::select! {
         happened = what => happened,
         () = clearing => unreachable!("it goes on"),
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_may_be_serving_is_waited_for() {
+    let server = RedisServer::start().await;
+    for (blind_limit, waits) in [(Duration::from_secs(60), true), (Duration::from_secs(5), false)] {
+        let one = follower_for(&server.url(), 5, cdns(), blind_limit).await;
+        silent(&server, NodeId(6), 20).await;
+        let place = one.log.append(vec![tag(0)].into()).await.unwrap();
+        let behind = one.log.spread(place, if waits { Duration::from_secs(2) } else { super::LONG }).await;
+        let expected = if waits { vec![NodeId(6).to_string()] } else { Vec::new() };
+        assert_eq!(behind, expected, "{blind_limit:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use super::{EDGE, Node, OTHER, QUEUE, everything, ids, leader, named, purge, pur
 use crate::log::{append, log_at, read, record};
 use crate::support::within;
 use larder::cdn::{JobId, Outbox, Wait};
-use larder::fleet::{Append, Appended, Due, Intent, LogStore, NodeId, RecordId, Settle};
+use larder::fleet::{Append, Appended, Due, Intent, LogStore, NODE_TIMEOUT, NodeId, RecordId, Settle};
 use larder::invalidation::{IntentId, Names, Position};
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,7 +106,7 @@ async fn intents_keep_their_names_until_they_are_swept() {
     server.command::<()>("DEL {shop}:log:table:hard").await;
     let epoch = node.open(Some(epoch)).await;
     server.command::<()>("HDEL {shop}:log:nodes 7").await;
-    let mut due = node.log.beat(epoch, NodeId(1), Position::START).await.unwrap().due;
+    let mut due = node.log.beat(epoch, NodeId(1), Position::START, NODE_TIMEOUT).await.unwrap().due;
     due.sort_by_key(|due| due.id);
     let names: Vec<_> = due.iter().map(|due| (due.id.0, due.names.clone())).collect();
     assert_eq!(names, [(0, Names::of(&[tag(0)])), (3, Names::of(&[tag(3)]))]);
@@ -130,7 +130,7 @@ async fn intents_keep_their_names_until_they_are_swept() {
     node.log.intend(epoch, &intent(5, Duration::ZERO)).await.unwrap();
     server.command::<()>("DEL {shop}:log:intents").await;
     let epoch = node.open(Some(epoch)).await;
-    let due = node.log.beat(epoch, NodeId(1), Position::START).await.unwrap().due;
+    let due = node.log.beat(epoch, NodeId(1), Position::START, NODE_TIMEOUT).await.unwrap().due;
     assert_eq!(due.iter().map(|due| due.names.clone()).collect::<Vec<_>>(), [Names::everything()]);
 }
 

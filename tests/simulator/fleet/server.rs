@@ -330,16 +330,23 @@ impl LogStore for Server {
         .await
     }
 
-    async fn beat(&self, epoch: Epoch, node: NodeId, applied: Position) -> Result<Beat, StoreError> {
+    async fn beat(
+        &self,
+        epoch: Epoch,
+        node: NodeId,
+        applied: Position,
+        patience: Duration,
+    ) -> Result<Beat, StoreError> {
         self.call(|inner, now| {
             let last = inner.guard(epoch)?.last;
             inner.nodes.insert(node, (applied, now));
-            inner.nodes.retain(|_, (_, at)| now.since(*at) < NODE_TIMEOUT);
+            inner.nodes.retain(|_, (_, at)| now.since(*at) < patience);
             let peers =
                 inner.nodes.iter().map(|(node, (applied, _))| Peer { node: *node, applied: *applied });
             let peers = peers.collect();
-            let gone =
-                |kept: &Kept| kept.node.is_some_and(|node| !inner.nodes.contains_key(&node)) && !kept.swept;
+            let lives =
+                |node: &NodeId| inner.nodes.get(node).is_some_and(|(_, at)| now.since(*at) < NODE_TIMEOUT);
+            let gone = |kept: &Kept| kept.node.is_some_and(|node| !lives(&node)) && !kept.swept;
             let over = |kept: &Kept| kept.deadline <= now;
             let due = inner.primary.intents.iter().filter(|(_, kept)| over(kept) || gone(kept));
             let due = due.map(|(id, kept)| {
