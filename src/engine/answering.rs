@@ -3,13 +3,13 @@
 use super::Engine;
 use super::answer::{Answer, Failure, Outcome, Reply};
 use super::arrival::Arrival;
-use super::fill::{Errand, Fill};
+use super::fill::{Errand, Fill, PURGED};
 use super::flight::{FillFailure, Flight, Landing, Reader};
 use super::flights::{FlightKey, Seat, Ticket};
 use super::glance::Glanced;
 use super::lookup::Found;
 use super::memo::Memo;
-use super::reply::{from_arrival, from_entry};
+use super::reply::{Manner, from_arrival, from_entry};
 use super::request::Request;
 use super::rules::{CacheRule, Collapse, Route};
 use crate::invalidation::{Bearings, Fence, Place, Reach, Standing, Verdict};
@@ -196,9 +196,12 @@ impl Engine {
         // What a soft purge reached has no freshness left, whatever its lifetime says.
         let ttl = soft.then_some(0);
         let hit = CacheStatus { hit: true, ttl, detail: Some(tier), ..CacheStatus::default() };
-        let reply = |outcome| match from_entry(asking.route, entry, asking.request, now, outcome, hit) {
-            Some(reply) => Answer::Reply(reply),
-            None => pass(Forward::Request, Some("precondition")),
+        let reply = |outcome| {
+            let manner = Manner::of(outcome, hit);
+            match from_entry(asking.route, entry, asking.request, now, manner) {
+                Some(reply) => Answer::Reply(reply),
+                None => pass(Forward::Request, Some("precondition")),
+            }
         };
         match decide(&entry.freshness, soft, asking.directives.as_ref(), now) {
             Decision::Fresh => Stored::Answer(reply(Outcome::Hit)),
@@ -218,7 +221,8 @@ impl Engine {
             return None;
         }
         let status = CacheStatus { hit: true, detail: Some(MEMORY), ..CacheStatus::default() };
-        let reply = from_entry(asking.route, entry, asking.request, now, Outcome::Stale, status)?;
+        let manner = Manner::of(Outcome::Stale, status);
+        let reply = from_entry(asking.route, entry, asking.request, now, manner)?;
         self.observer.stale(&asking.route.name, "error");
         Some(Answer::Reply(reply))
     }
@@ -342,8 +346,9 @@ impl Engine {
                 }
                 let status = CacheStatus { detail: reason, ..status };
                 let now = self.clock.now();
-                let reply =
-                    from_arrival(asking.route, &arrival, reader, asking.request, now, Outcome::Miss, status);
+                let overtaken = self.overtaken(arrival.fence, arrival.bearings.as_ref());
+                let manner = Manner { outcome: Outcome::Miss, status, overtaken };
+                let reply = from_arrival(asking.route, &arrival, reader, asking.request, now, manner);
                 Landed::Answer(reply.map_or_else(|| pass(forward, reason), Answer::Reply))
             }
             Landing::Confirmed(entry, names) => {
@@ -362,8 +367,9 @@ impl Engine {
                 let status = CacheStatus { fwd_status: Some(304), ..status };
                 let outcome = if started { Outcome::Revalidated } else { Outcome::Collapsed };
                 self.count_collapsed(asking, started);
-                let reply =
-                    from_entry(asking.route, &entry, asking.request, self.clock.now(), outcome, status);
+                let overtaken = self.overtaken(entry.fence, Some(&entry.bearings));
+                let manner = Manner { outcome, status, overtaken };
+                let reply = from_entry(asking.route, &entry, asking.request, self.clock.now(), manner);
                 Landed::Answer(
                     reply.map_or_else(|| pass(Forward::Request, Some("precondition")), Answer::Reply),
                 )
@@ -408,10 +414,12 @@ impl Engine {
         started: bool,
         status: CacheStatus,
     ) -> Landed {
-        let Ok(storable) = &arrival.storable else { return Landed::Again(Arc::clone(reader.flight())) };
+        let (Ok(storable), Some(bearings)) = (&arrival.storable, &arrival.bearings) else {
+            return Landed::Again(Arc::clone(reader.flight()));
+        };
         if !started
             && (!Self::is_variant_of(asking.rule, asking.request, &storable.varies_on, &storable.key)
-                || !self.reaches(asking, started, storable.fence, &storable.bearings))
+                || !self.reaches(asking, started, arrival.fence, bearings))
         {
             return Landed::Again(Arc::clone(reader.flight()));
         }
@@ -419,11 +427,13 @@ impl Engine {
             return Landed::Answer(pass(Forward::Bypass, Some("credentials")));
         }
         self.count_collapsed(asking, started);
-        let status = CacheStatus { stored: started, ..status };
+        let verdict = self.ledger.judge(arrival.fence, bearings);
+        let dead = verdict == Verdict::Dead;
+        let status = CacheStatus { stored: started && !dead, detail: dead.then_some(PURGED), ..status };
         let outcome = if started { Outcome::Miss } else { Outcome::Collapsed };
         let forward = status.fwd.unwrap_or(Forward::Miss);
-        let reply =
-            from_arrival(asking.route, arrival, reader, asking.request, self.clock.now(), outcome, status);
+        let manner = Manner { outcome, status, overtaken: verdict != Verdict::Live };
+        let reply = from_arrival(asking.route, arrival, reader, asking.request, self.clock.now(), manner);
         Landed::Answer(reply.map_or_else(|| pass(forward, Some("precondition")), Answer::Reply))
     }
 

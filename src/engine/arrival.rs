@@ -18,15 +18,17 @@ pub(super) struct Arrival {
     pub(super) received_at: Timestamp,
     /// When it was generated, as far as the origin tells.
     pub(super) born: Option<Timestamp>,
+    /// Taken before the origin was asked.
+    pub(super) fence: Fence,
+    /// What reaches it; `None` where it has more tags than are kept, and is not stored.
+    pub(super) bearings: Option<Bearings>,
     pub(super) storable: Result<Storable, NotStorable>,
 }
 
-/// What a reply that is being stored answers to.
+/// How a reply is stored.
 #[derive(Debug)]
 pub(super) struct Storable {
     pub(super) freshness: Freshness,
-    pub(super) fence: Fence,
-    pub(super) bearings: Bearings,
     /// The full key it is stored under.
     pub(super) key: Box<[u8]>,
     /// The request fields that key depends on besides those of the rule.

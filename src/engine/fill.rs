@@ -32,7 +32,7 @@ use tokio::time::{Instant, timeout_at};
 const KEEP_LIMIT: Duration = Duration::from_secs(300);
 
 /// The word for a reply that a purge reached while it arrived.
-const PURGED: &str = "purged";
+pub(super) const PURGED: &str = "purged";
 
 /// A key, and what it hashes to.
 #[derive(Clone, Debug)]
@@ -268,6 +268,7 @@ impl Fill {
             Framing::Marked | Framing::UntilClose => None,
         };
         let tags = self.tags(&headers);
+        let bearings = self.bearings(&tags).ok();
         let assessed = if framing.tells_truncation() {
             self.freshness(status, &headers, times)
         } else {
@@ -275,9 +276,13 @@ impl Fill {
         };
         // What Larder has no place for a CDN may have.
         let usable = assessed.clone().ok();
-        let storable = assessed
-            .and_then(|freshness| self.fitting(freshness, length))
-            .and_then(|freshness| self.storable(freshness, &headers, &tags, fence, times));
+        let storable =
+            assessed.and_then(|freshness| self.fitting(freshness, length)).and_then(
+                |freshness| match bearings {
+                    Some(_) => self.storable(freshness, &headers, times),
+                    None => Err(NotStorable::TooManyTags),
+                },
+            );
         let born = match &storable {
             Ok(storable) => Some(storable.freshness.born),
             Err(_) => age_given(&headers).map(|age| times.received_at.minus(age)),
@@ -295,6 +300,8 @@ impl Fill {
             length,
             received_at: times.received_at,
             born,
+            fence,
+            bearings,
             storable,
         });
         match &arrival.storable {
@@ -345,17 +352,14 @@ impl Fill {
         assess(&self.rule().freshness, &exchange)
     }
 
-    /// What a storable reply answers to; also notes at the primary key what the origin varies on, so that those who
+    /// How a storable reply is stored; also notes at the primary key what the origin varies on, so that those who
     /// are told by this reply that it is not for them find their own key.
     fn storable(
         &self,
         freshness: Freshness,
         headers: &HeaderMap,
-        tags: &[String],
-        fence: Fence,
         times: Times,
     ) -> Result<Storable, NotStorable> {
-        let bearings = self.bearings(tags).map_err(|TooManyTags| NotStorable::TooManyTags)?;
         let named = match parse_vary(headers) {
             Vary::None => Vec::new(),
             Vary::Fields(names) => names,
@@ -369,7 +373,7 @@ impl Fill {
         names.dedup();
         if names.is_empty() {
             let key = self.primary.bytes.clone();
-            return Ok(Storable { freshness, fence, bearings, key, varies_on: Arc::from([]) });
+            return Ok(Storable { freshness, key, varies_on: Arc::from([]) });
         }
         self.ticket.is_variant(self.primary.variant(&names, self.flight().asked()).hash);
         let keep = freshness.keep_for(times.received_at, true);
@@ -381,7 +385,7 @@ impl Fill {
         let key = self.primary.variant(&varies_on, self.flight().asked()).bytes;
         // Known before, it had fewer fields; those that it has now stand in the reply's own record.
         let _known = self.varies_on.set(Arc::clone(&varies_on));
-        Ok(Storable { freshness, fence, bearings, key, varies_on })
+        Ok(Storable { freshness, key, varies_on })
     }
 
     fn tags(&self, headers: &HeaderMap) -> Vec<String> {
@@ -474,7 +478,9 @@ impl Fill {
     }
 
     async fn store(&self, arrival: &Arrival, lease: Option<&dyn Lease>) -> &'static str {
-        let Ok(storable) = &arrival.storable else { return "not_stored" };
+        let (Ok(storable), Some(bearings)) = (&arrival.storable, &arrival.bearings) else {
+            return "not_stored";
+        };
         let entry = Arc::new(Entry::new(EntryParts {
             key: storable.key.clone(),
             head: arrival.head.clone(),
@@ -482,8 +488,8 @@ impl Fill {
             freshness: storable.freshness.clone(),
             validators: arrival.validators.clone(),
             validated_at: arrival.received_at,
-            fence: storable.fence,
-            bearings: storable.bearings.clone(),
+            fence: arrival.fence,
+            bearings: bearings.clone(),
         }));
         let hash = KeyBuf::of(&storable.key).hash();
         let now = self.engine.clock.now();

@@ -46,7 +46,7 @@ pub use answer::{Answer, Failure, Fields, Outcome, Reply, ReplyHead, SendError, 
 pub use observer::Observer;
 pub use request::Request;
 pub use rules::{CacheRule, Collapse, Route, Rules};
-pub use tagging::{Asked, CdnFields, Passing};
+pub use tagging::{Asked, CdnFields, Passing, Told};
 
 use crate::invalidation::{Ledger, LedgerStats, Log};
 use crate::key::KeyHash;

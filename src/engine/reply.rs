@@ -41,14 +41,28 @@ enum Content {
     Arriving(Reader),
 }
 
+/// How a reply came to be the one that is sent.
+pub(super) struct Manner {
+    pub(super) outcome: Outcome,
+    pub(super) status: CacheStatus,
+    /// A purge reached it since the origin was asked: the client asked before that, but a CDN would keep it beyond.
+    pub(super) overtaken: bool,
+}
+
+impl Manner {
+    /// Of a reply that nothing reached since it was looked at.
+    pub(super) fn of(outcome: Outcome, status: CacheStatus) -> Self {
+        Self { outcome, status, overtaken: false }
+    }
+}
+
 /// Answers with a stored reply. `None`: the request's preconditions are the origin's to judge.
 pub(super) fn from_entry(
     route: &Route,
     entry: &Entry,
     request: &Request<'_>,
     now: Timestamp,
-    outcome: Outcome,
-    status: CacheStatus,
+    manner: Manner,
 ) -> Option<Reply> {
     let representation = Representation {
         route,
@@ -58,7 +72,7 @@ pub(super) fn from_entry(
         born: Some(entry.freshness.born),
         length: Some(entry.body.len() as u64),
     };
-    build(&representation, Content::Stored(entry.body.clone()), request, now, outcome, status)
+    build(&representation, Content::Stored(entry.body.clone()), request, now, manner)
 }
 
 /// Answers with a reply that is arriving.
@@ -68,8 +82,7 @@ pub(super) fn from_arrival(
     reader: Reader,
     request: &Request<'_>,
     now: Timestamp,
-    outcome: Outcome,
-    status: CacheStatus,
+    manner: Manner,
 ) -> Option<Reply> {
     let representation = Representation {
         route,
@@ -79,7 +92,7 @@ pub(super) fn from_arrival(
         born: arrival.born,
         length: arrival.length,
     };
-    build(&representation, Content::Arriving(reader), request, now, outcome, status)
+    build(&representation, Content::Arriving(reader), request, now, manner)
 }
 
 fn build(
@@ -87,8 +100,7 @@ fn build(
     content: Content,
     request: &Request<'_>,
     now: Timestamp,
-    outcome: Outcome,
-    mut status: CacheStatus,
+    Manner { outcome, mut status, overtaken }: Manner,
 ) -> Option<Reply> {
     if let Some(freshness) = what.freshness {
         let left = seconds_left(freshness, now);
@@ -99,7 +111,7 @@ fn build(
         what,
         request,
         age: what.born.map(|born| now.since(born).as_secs()),
-        for_one_use: outcome == Outcome::Stale && what.route.tells_cdns(),
+        for_one_use: (overtaken || outcome == Outcome::Stale) && what.route.tells_cdns(),
         status,
     };
     // Preconditions and ranges apply to what a GET would answer with 200 (RFC 9110, 13.2.1 and 14.2).
@@ -126,7 +138,7 @@ struct Shaping<'a> {
     what: &'a Representation<'a>,
     request: &'a Request<'a>,
     age: Option<u64>,
-    /// It is stale, and CDNs are in front.
+    /// It is old, and CDNs are in front.
     for_one_use: bool,
     status: CacheStatus,
 }

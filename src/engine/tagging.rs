@@ -3,7 +3,7 @@
 use super::Engine;
 use super::request::credentials;
 use super::rules::Route;
-use crate::invalidation::{Bearings, MAX_NAMED_TAGS, Template, Values, Variable};
+use crate::invalidation::{Bearings, Fence, MAX_NAMED_TAGS, Template, Values, Variable, Verdict};
 use crate::semantics::{Exchange, assess, cdn_lifetime, tags_of_reply, tell_lifetime};
 use crate::store::{Head, RemoteEntry};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -142,28 +142,65 @@ pub struct Passing<'a> {
     pub status: StatusCode,
     /// Its fields, as the origin sent them.
     pub headers: &'a HeaderMap,
+    /// What [`Engine::fence_of_passing`] gave before the origin was asked.
+    pub fence: Option<Fence>,
+}
+
+/// What a reply that passes through tells CDNs.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Fields that take the place of what the origin sent under these names.
+    pub fields: HeaderMap,
+    /// Whether it is to be [for one use](crate::semantics::for_one_use) besides: a purge reached it on its way.
+    pub for_one_use: bool,
 }
 
 impl Engine {
-    /// The fields by which a reply that passes through tells CDNs what they are to know of it. They take the place of what
-    /// the origin sent under these names.
+    /// The fence of a request that is about to pass through, where CDNs are told of what comes of it.
+    pub fn fence_of_passing(&self, route: &Route) -> Option<Fence> {
+        route.tells_cdns().then(|| self.ledger.fence())
+    }
+
+    /// Whether a purge reached a reply since `fence`; any may have that is newer where not all of its bearings are known.
     ///
-    /// A 304 without tags has none of them: what a CDN knows stays as it is. What it keeps by tags that only the whole reply
-    /// would name it keeps, too.
-    pub fn told(&self, route: &Route, passing: &Passing<'_>) -> HeaderMap {
-        let Passing { asked, authority, ordinary, status, headers } = *passing;
-        let mut told = HeaderMap::new();
-        if !route.tells_cdns() {
-            return told;
+    /// A soft one counts like a hard one: it purges CDNs, and they would keep for new what Larder has for stale. So does the
+    /// loss of the log, after which nobody knows what was purged.
+    pub(super) fn overtaken(&self, fence: Fence, bearings: Option<&Bearings>) -> bool {
+        match bearings {
+            Some(bearings) => self.ledger.judge(fence, bearings) != Verdict::Live,
+            None => self.ledger.fence() > fence,
         }
+    }
+
+    /// What a reply that passes through tells CDNs; asked just before its head is sent.
+    ///
+    /// A 304 without tags names none: what a CDN knows stays as it is. What it keeps by tags that only the whole reply
+    /// would name it keeps, too, so any purge since it was asked for may have been meant.
+    pub fn told(&self, route: &Route, passing: &Passing<'_>) -> Told {
+        if !route.tells_cdns() {
+            return Told::default();
+        }
+        let Passing { asked, authority, status, headers, fence, .. } = *passing;
+        let tags = route.tags(&asked, headers);
+        let mut fields = self.lifetime_of_passing(route, passing);
         if let Some(cdns) = &route.cdns {
-            let tags = route.tags(&asked, headers);
             let bearings = Bearings::of_target(authority, asked.path, &route.name);
             let known = (status == StatusCode::NOT_MODIFIED).then(HeaderMap::new);
             if known.is_none() || tags_of_reply(headers).next().is_some() {
-                cdns.write(&mut told, &tags, &bearings, known.as_ref());
+                cdns.write(&mut fields, &tags, &bearings, known.as_ref());
             }
         }
+        let names = tags.iter().map(String::as_str);
+        let bearings = Bearings::new(authority, asked.path, &route.name, names).ok();
+        let bearings = bearings.filter(|_| status != StatusCode::NOT_MODIFIED);
+        let for_one_use = fence.is_none_or(|fence| self.overtaken(fence, bearings.as_ref()));
+        Told { fields, for_one_use }
+    }
+
+    /// How long CDNs may keep a reply that passes through, where the rule says so.
+    fn lifetime_of_passing(&self, route: &Route, passing: &Passing<'_>) -> HeaderMap {
+        let Passing { asked, ordinary, status, headers, .. } = *passing;
+        let mut told = HeaderMap::new();
         if let Some(rule) = route.cache.as_ref().filter(|rule| ordinary && rule.freshness.cdn_ttl.is_some()) {
             let now = self.clock.now();
             let credentials = credentials(asked.headers, rule);

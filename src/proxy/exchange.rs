@@ -9,6 +9,7 @@ use super::purging::Awaited;
 use super::target::Target;
 use super::write::Write;
 use crate::engine::{Outcome, Route};
+use crate::invalidation::Fence;
 use crate::observe::{AccessRecord, Finished, Tier};
 use crate::origin::PassPeer;
 use crate::semantics::{CacheStatus, Forward};
@@ -38,6 +39,8 @@ pub(super) struct Exchange {
     /// How often it was sent there, or tried to.
     pub(super) tries: usize,
     interim: usize,
+    /// What this node had applied before the origin was asked, where CDNs are told of the reply.
+    pub(super) fence: Option<Fence>,
     /// What it may change at the origin.
     pub(super) write: Option<Write>,
     /// What is known of its body, where it may change something by what stands there.
@@ -60,6 +63,7 @@ impl Exchange {
             pass: None,
             tries: 0,
             interim: 0,
+            fence: None,
             write: None,
             request_body: RequestBody::default(),
             awaited: None,

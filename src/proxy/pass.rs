@@ -5,11 +5,11 @@ use super::forwarded::Hop;
 use super::problem::Problem;
 use super::reply::cache_status;
 use super::target::Target;
-use crate::engine::{Asked, Engine, Passing};
+use crate::engine::{Asked, Engine, Passing, Told};
 use crate::origin::FetchError;
-use crate::semantics::{Forward, TAG_FIELDS};
-use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, StatusCode, Version};
+use crate::semantics::{CDN_CACHE_CONTROL, Forward, SURROGATE_CONTROL, TAG_FIELDS, for_one_use};
+use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use std::collections::hash_map::DefaultHasher;
@@ -154,8 +154,11 @@ pub(super) fn dress(
     for name in TAG_FIELDS {
         reply.remove_header(name);
     }
-    for (name, value) in &told {
+    for (name, value) in &told.fields {
         reply.insert_header(name, value)?;
+    }
+    if told.for_one_use {
+        use_once(reply)?;
     }
     reply.append_header("Cache-Status", cache_status(&exchange.status))?;
     if client.version != Version::HTTP_2 {
@@ -170,15 +173,9 @@ pub(super) fn dress(
 }
 
 /// What CDNs in front are to know of a reply, if they could store it.
-fn for_cdns(
-    engine: &Engine,
-    exchange: &Exchange,
-    client: &RequestHeader,
-    reply: &ResponseHeader,
-) -> HeaderMap {
-    let Some(route) = exchange.route.as_ref().filter(|_| matches!(client.method, Method::GET | Method::HEAD))
-    else {
-        return HeaderMap::new();
+fn for_cdns(engine: &Engine, exchange: &Exchange, client: &RequestHeader, reply: &ResponseHeader) -> Told {
+    let Some(route) = exchange.route.as_ref().filter(|_| may_be_kept(&client.method)) else {
+        return Told::default();
     };
     let target = Target::of(client, &exchange.connection, &exchange.edge);
     let asked = Asked { path: target.path, query: target.query, headers: &client.headers };
@@ -188,8 +185,27 @@ fn for_cdns(
         ordinary: exchange.status.fwd.is_some_and(|forward| forward != Forward::Bypass),
         status: reply.status,
         headers: &reply.headers,
+        fence: exchange.fence,
     };
     engine.told(route, &passing)
+}
+
+/// Whether CDNs may keep what answers such a request.
+pub(super) fn may_be_kept(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Asks CDNs not to keep a reply.
+fn use_once(reply: &mut ResponseHeader) -> Result<()> {
+    let mut fields = reply.headers.clone();
+    for_one_use(&mut fields);
+    for name in [CACHE_CONTROL, CDN_CACHE_CONTROL, SURROGATE_CONTROL] {
+        reply.remove_header(&name);
+        for value in fields.get_all(&name) {
+            reply.append_header(&name, value)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes what the origin said of its connection to Larder (RFC 9110, 7.6.1). `Transfer-Encoding` stays: it tells Pingora how

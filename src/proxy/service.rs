@@ -185,6 +185,11 @@ impl ProxyHttp for Service {
         {
             exchange.write = Some(purging::write(&self.shared.engine, exchange, client, route));
         }
+        if pass::may_be_kept(&client.method)
+            && let Some(route) = &exchange.route
+        {
+            exchange.fence = self.shared.engine.fence_of_passing(route);
+        }
         exchange.request_body.restart();
         if let Some(write) = &mut exchange.write {
             write.send().await;

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 
 /// The same for what came before it; Fastly and Akamai read it.
-const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
+pub const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
 /// How long from its birth CDNs may keep a reply, by the rule's `cdn_ttl`; `None`: they go by what the origin says.
 ///
@@ -26,16 +26,17 @@ pub fn cdn_lifetime(
     let usable = !freshness.no_cache && !freshness.lifetime.is_zero();
     let alike = status::heuristically_cacheable(status) && !rule.statuses.contains_key(&status.as_u16());
     let said = match rule.override_origin {
-        true => says_private(headers),
+        true => says(headers, &CDN_CACHE_CONTROL, &["private"]),
         false => headers.contains_key(CDN_CACHE_CONTROL),
     };
     rule.cdn_ttl.filter(|_| usable && alike && !said && !headers.contains_key(SET_COOKIE))
 }
 
-fn says_private(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(CDN_CACHE_CONTROL).iter();
+/// Whether the field `name` says one of these, or what nobody can read.
+fn says(headers: &HeaderMap, name: &HeaderName, directives: &[&str]) -> bool {
+    let lines = headers.get_all(name).iter();
     lines.flat_map(|line| members(line.as_bytes())).any(|member| match member {
-        Member::Directive(directive) => directive.is("private"),
+        Member::Directive(directive) => directives.iter().any(|name| directive.is(name)),
         Member::Malformed(_) => true,
     })
 }
@@ -46,15 +47,20 @@ pub fn tell_lifetime(headers: &mut HeaderMap, lifetime: Duration) {
     headers.insert(CDN_CACHE_CONTROL, value.expect("digits make a value"));
 }
 
-/// Asks CDNs not to reuse a stale reply.
+/// Asks CDNs not to reuse a reply that is stale, or older than a purge that reached it on its way.
 ///
-/// One that a soft purge reached may be young, and a CDN that was purged at the same time would take it for new and keep it
-/// where no purge comes again. What was said to browsers stays (RFC 9111, 5.2); of two values of a directive the first counts,
-/// or the reply is stale anyway (4.2.1).
+/// It may be young, and a CDN that was purged at the same time would take it for new and keep it where no purge comes again.
+/// What CDNs may not store at all they still may not. What was said to browsers stays (RFC 9111, 5.2); of two values of a
+/// directive the first counts, or the reply is stale anyway (4.2.1).
 pub fn for_one_use(headers: &mut HeaderMap) {
-    headers.remove(SURROGATE_CONTROL);
+    let forbidden = |name: &HeaderName| says(headers, name, &["private", "no-store"]);
+    let [of_cdns, of_surrogates] = [CDN_CACHE_CONTROL, SURROGATE_CONTROL].map(|name| forbidden(&name));
+    if headers.remove(SURROGATE_CONTROL).is_some() && of_surrogates {
+        headers.insert(SURROGATE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     if headers.contains_key(CDN_CACHE_CONTROL) {
-        headers.insert(CDN_CACHE_CONTROL, HeaderValue::from_static("max-age=0"));
+        let value = if of_cdns { "no-store" } else { "max-age=0" };
+        headers.insert(CDN_CACHE_CONTROL, HeaderValue::from_static(value));
     }
     let said: Vec<HeaderValue> = headers.get_all(CACHE_CONTROL).iter().cloned().collect();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("s-maxage=0"));
@@ -103,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn stale_replies_are_used_once() {
+    fn what_is_old_is_used_once() {
         #[track_caller]
         fn check(before: &[(&str, &str)], after: &[(&str, &str)]) {
             let mut reply = headers(before);
@@ -124,5 +130,15 @@ mod tests {
             &[("cdn-cache-control", "max-age=9"), ("surrogate-control", "max-age=9")],
             &[("cdn-cache-control", "max-age=0"), ("cache-control", "s-maxage=0")],
         );
+        for forbidden in ["private", "max-age=9, no-store", "a b"] {
+            check(
+                &[("cdn-cache-control", forbidden), ("surrogate-control", forbidden)],
+                &[
+                    ("surrogate-control", "no-store"),
+                    ("cdn-cache-control", "no-store"),
+                    ("cache-control", "s-maxage=0"),
+                ],
+            );
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Tags that rules give replies, and what replies tell the CDNs in front.
 
-use crate::support::{Larder, LarderBuilder, Origin, Reply, Request, Response, eventually};
+use crate::support::{Gate, Larder, LarderBuilder, Origin, Reply, Request, Response, eventually};
 use larder::invalidation::Matcher;
 use serde_json::json;
 
@@ -268,4 +268,58 @@ async fn a_stale_reply_is_kept_by_no_cdn() {
     origin.on("/x", Reply::fresh(600, "new"));
     eventually("it is refreshed", || async { larder.get("/x").send().await.text() == "new" }).await;
     assert_eq!(larder.get("/x").send().await.field("cdn-cache-control"), "max-age=86400");
+}
+
+const BOTH_WAYS: &str = "
+routes:
+  - { name: kept, path: /kept/**, cache: { ttl: 60s, cdn_ttl: 1d } }
+  - { name: passing, path: /passing/**, cache: bypass }
+  - { name: unstored, path: /unstored/**, cache: { ttl: 60s, cdn_ttl: 1d } }";
+
+#[tokio::test]
+async fn a_reply_that_a_write_overtakes_is_kept_by_no_cdn() {
+    let origin = Origin::start().await;
+    let larder = before(&origin, BOTH_WAYS.trim_start()).start();
+    let lifetime = |reply: &Response| -> Vec<String> {
+        let names = ["cdn-cache-control", "cache-control", "surrogate-control"];
+        names.iter().flat_map(|name| reply.fields.all(name).map(str::to_owned)).collect()
+    };
+    let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+    // How a request goes, and what is said of its reply when nothing comes between, and when a write does.
+    #[rustfmt::skip]
+    let ways: [(&str, &[&str], &[&str]); 3] = [
+        ("/kept/x", &["max-age=86400", "max-age=600", "max-age=700"], &["max-age=0", "s-maxage=0", "max-age=600"]),
+        ("/passing/x", &["max-age=600", "max-age=700"], &["s-maxage=0", "max-age=600"]),
+        ("/unstored/x", &["max-age=86400", "max-age=600", "max-age=700"], &["max-age=0", "s-maxage=0", "max-age=600"]),
+    ];
+    for (path, kept, once) in ways {
+        for (between, wanted) in [(None, kept), (Some("/elsewhere"), kept), (Some(path), once)] {
+            let gate = Gate::shut();
+            let slow = Reply::fresh(600, "old").header("Surrogate-Control", "max-age=700").hold_head(&gate);
+            let slow = match path {
+                // One that is found to be too large passes on the second time, and carries its lifetime all the same.
+                "/unstored/x" => slow.body(vec![b'x'; 9 << 20]),
+                _ => slow,
+            };
+            let held = slow.clone();
+            origin.on_request(path, move |seen| match seen.method.as_str() {
+                "GET" => held.clone(),
+                _ => Reply::status(204),
+            });
+            origin.on("/elsewhere", Reply::status(204));
+            let get = tokio::spawn(larder.get(path).send());
+            gate.reached().await;
+            if let Some(written) = between {
+                assert_eq!(larder.put(written, "new").send().await.status, 204);
+            }
+            gate.open();
+            let reply = get.await.unwrap();
+            let what = format!("{path} and {between:?}: {:#?}", reply.fields.0);
+            assert_eq!(lifetime(&reply), words(wanted), "{what}");
+            assert!(!told(&reply).0.is_empty(), "{what}");
+            let stored = path == "/kept/x" && between != Some(path);
+            assert_eq!(reply.says("stored"), stored, "{what}");
+            larder.purge(json!({"all": true})).await;
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::harness::{Got, Node};
 use crate::engine::Outcome;
 use crate::invalidation::{Matcher, Mode};
-use crate::semantics::FreshnessRule;
+use crate::semantics::{CacheStatus, FreshnessRule};
 use std::time::Duration;
 
 const HOUR: &[(&str, &str)] = &[("cache-control", "max-age=3600")];
@@ -170,6 +170,122 @@ async fn a_write_in_doubt_is_purged_at_once_and_again_when_it_is_surely_over() {
     tokio::time::sleep(Duration::from_secs(61)).await;
     node.fill("/page", HOUR, "v2").await;
     upkeep.abort();
+}
+
+/// What a reply says to CDNs in front.
+#[derive(Debug, PartialEq)]
+enum Said {
+    /// To keep it for a day.
+    Keep,
+    /// To use it once.
+    Once,
+    /// What the origin said.
+    Nothing,
+}
+
+fn said(got: &Got) -> (Said, &CacheStatus) {
+    let Got::Reply { headers, head, .. } = got else { panic!("no reply: {got:?}") };
+    let once = headers.get("cache-control").is_some_and(|value| value == "s-maxage=0");
+    let said = match headers.get("cdn-cache-control").map(|value| value.to_str().unwrap()) {
+        Some("max-age=86400") if !once => Said::Keep,
+        Some("max-age=0") | None if once => Said::Once,
+        None => Said::Nothing,
+        other => panic!("{other:?} and {headers:?}"),
+    };
+    (said, &head.cache_status)
+}
+
+fn cdns_in_front() -> FreshnessRule {
+    FreshnessRule { cdn_ttl: Some(Duration::from_secs(86_400)), ..FreshnessRule::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_purge_overtakes_on_its_way_is_kept_by_no_cdn() {
+    async fn check(matcher: Matcher, mode: Mode, reply: &[(&'static str, &str)], wanted: (Said, bool)) {
+        let mut node = Node::with(cdns_in_front());
+        let (first, waits) = (node.get("/a/page"), node.get("/a/page"));
+        let asked = node.asked().await;
+        node.purge(matcher.clone(), mode).await;
+        asked.reply(200, reply, "old");
+        let (first, waits) = (first.got().await, waits.got().await);
+        let (said_first, status) = said(&first);
+        assert_eq!((said_first, status.stored), wanted, "{matcher:?} {mode:?} {reply:?}");
+        let purged = wanted == (Said::Once, false) && reply == HOUR;
+        assert_eq!(status.detail == Some("purged"), purged, "{matcher:?} {mode:?}");
+        if !waits.is_pass() {
+            let (said_second, status) = said(&waits);
+            assert_eq!((said_second, status.stored), (wanted.0, false), "{matcher:?} {mode:?} {reply:?}");
+        }
+        node.engine.idle().await;
+        assert_eq!(node.told().contains(&"fill purged".to_owned()), purged, "{matcher:?} {mode:?}");
+    }
+    let path = |path: &str| Matcher::Path { authority: "shop.example".into(), path: path.into() };
+    let reaching = [
+        path("/a/page"),
+        Matcher::Prefix { authority: "shop.example".into(), path: "/a".into() },
+        Matcher::Tag("tagged".into()),
+        Matcher::Route("test".into()),
+        Matcher::All,
+    ];
+    let many = (0..300).map(|n| format!("t{n}")).collect::<Vec<_>>().join(" ");
+    let too_many = [("cache-control", "max-age=3600"), ("surrogate-key", many.as_str())];
+    let not_stored = [("cache-control", "no-store")];
+    for matcher in reaching {
+        check(matcher.clone(), Mode::Hard, HOUR, (Said::Once, false)).await;
+        // It is stored, to be revalidated; a CDN would take it for new.
+        check(matcher.clone(), Mode::Soft, HOUR, (Said::Once, true)).await;
+        check(matcher, Mode::Soft, &not_stored, (Said::Once, false)).await;
+    }
+    for matcher in [path("/a/other"), Matcher::Tag("other".into())] {
+        check(matcher.clone(), Mode::Hard, HOUR, (Said::Keep, true)).await;
+        check(matcher.clone(), Mode::Hard, &not_stored, (Said::Nothing, false)).await;
+        check(matcher, Mode::Hard, &too_many, (Said::Once, false)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_after_the_head_overtakes_those_who_join_then() {
+    let mut node = Node::with(cdns_in_front());
+    let first = node.get("/page");
+    let giving = node.asked().await.head(200, HOUR);
+    node.quiet().await;
+    node.purge_path_softly("/page").await;
+    let joins = node.get("/page");
+    node.quiet().await;
+    drop(giving);
+    assert_eq!(said(&first.got().await).0, Said::Keep, "its head was gone");
+    assert_eq!(said(&joins.got().await).0, Said::Once);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_that_a_purge_overtakes_is_kept_by_no_cdn() {
+    for (tag, wanted) in [("tagged", Said::Once), ("other", Said::Keep)] {
+        for mode in [Mode::Hard, Mode::Soft] {
+            let mut node = Node::with(cdns_in_front());
+            let short = [("cache-control", "max-age=1"), ("etag", "\"1\"")];
+            node.fill("/page", &short, "old").await;
+            tokio::time::advance(Duration::from_secs(2)).await;
+            let client = node.get("/page");
+            let asked = node.asked().await;
+            node.purge(Matcher::Tag(tag.into()), mode).await;
+            asked.reply(304, &short, "");
+            let got = client.got().await;
+            assert_eq!(got.outcome(), Outcome::Revalidated);
+            assert_eq!(said(&got).0, wanted, "{tag} {mode:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_cdn_is_told_a_reply_stays_as_the_origin_made_it() {
+    let mut node = Node::new();
+    let client = node.get("/page");
+    let asked = node.asked().await;
+    node.purge_path("/page").await;
+    asked.reply(200, HOUR, "old");
+    let got = client.got().await;
+    let (said, status) = said(&got);
+    assert_eq!((said, status.stored, status.detail), (Said::Nothing, false, Some("purged")));
 }
 
 impl Node {
