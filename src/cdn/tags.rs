@@ -6,7 +6,7 @@
 //! makes a purge reach too much, never too little.
 
 use super::{Limits, Separator, TagHeader};
-use crate::invalidation::{Bearings, Kind, MAX_NAMED_TAGS, Matcher, MatcherHash};
+use crate::invalidation::{Bearings, Kind, MAX_NAMED_TAGS, Matcher, MatcherHash, tag_name};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -48,7 +48,8 @@ fn goes_by_word(kind: Kind, limits: &Limits) -> bool {
 
 /// A tag as the CDN takes it.
 fn spelled<'a>(tag: &'a str, header: &TagHeader) -> Cow<'a, str> {
-    if takes(header, tag) { Cow::Borrowed(tag) } else { word(Matcher::Tag(tag.into()).hash(), header) }
+    let name = tag_name(tag);
+    if takes(header, &name) { name } else { word(Matcher::Tag(tag.into()).hash(), header) }
 }
 
 /// The word of a matcher: 23 bytes of lower-case letters, digits and hyphens, which every CDN takes. With a bound below

@@ -2,7 +2,7 @@
 
 use super::event::kind_of;
 use super::{Event, EventRule, EventRules, EventSelector};
-use crate::invalidation::{Invalidation, MAX_TEXT, Matcher, Template, as_segment, climbs};
+use crate::invalidation::{Invalidation, MAX_TEXT, Matcher, Template, as_segment, climbs, tag_name};
 use crate::key::{Scheme, canonical_authority};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -80,7 +80,7 @@ impl Planning<'_> {
             EventSelector::Route(name) => self.push(rule, Matcher::Route(name.clone())),
             EventSelector::Tag(template) => {
                 for tag in self.texts(template, |value| Some(value.to_owned())) {
-                    self.push(rule, Matcher::Tag(tag.into()));
+                    self.push(rule, Matcher::Tag(tag_name(&tag).into()));
                 }
             }
             EventSelector::Url(template) => self.add_places(rule, template, false),
@@ -97,6 +97,10 @@ impl Planning<'_> {
         };
         for text in self.texts(template, as_segment) {
             // Each value stays in its segment; two of them in one may still make a step up.
+            if text.len() > MAX_TEXT {
+                self.fault(format!("what it names is longer than {MAX_TEXT} bytes"));
+                continue;
+            }
             if template.names().nth(1).is_some() && climbs(&text) {
                 self.fault("together its values name another folder".to_owned());
                 continue;
@@ -156,12 +160,7 @@ impl Planning<'_> {
                 return None;
             }
         }
-        let text = template.render(|name| spelled(&self.value(name, item).ok()?))?;
-        if text.len() > MAX_TEXT {
-            self.fault(format!("what it names is longer than {MAX_TEXT} bytes"));
-            return None;
-        }
-        Some(text)
+        template.render(|name| spelled(&self.value(name, item).ok()?))
     }
 
     fn value(&self, name: &str, item: Option<(&str, &Value)>) -> Result<String, String> {

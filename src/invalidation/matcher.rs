@@ -1,6 +1,7 @@
 //! What an invalidation reaches.
 
 use super::path::{normal_path, widest_prefix};
+use super::tag::tag_name;
 use super::url::{self, BadUrl};
 
 /// 64 bits of BLAKE3 over a matcher, domain-separated by kind. A collision only invalidates too much.
@@ -178,9 +179,9 @@ pub(super) fn hash_prefix(authority: &str, normal: &[u8]) -> MatcherHash {
     framed_hash(Kind::Prefix, &[authority.as_bytes(), normal])
 }
 
-/// Of a tag, byte by byte as written.
+/// Of a tag, byte by byte as its [name](tag_name) is.
 pub(super) fn hash_tag(tag: &str) -> MatcherHash {
-    framed_hash(Kind::Tag, &[tag.as_bytes()])
+    framed_hash(Kind::Tag, &[tag_name(tag).as_bytes()])
 }
 
 /// Of a route's name.

@@ -2,7 +2,8 @@
 
 use super::json::Json;
 use super::path::{climbs, hex_pair};
-use super::template::Template;
+use super::tag::tag_name;
+use super::template::{MAX_TEXT, Template};
 use super::variable::Variable;
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
@@ -52,9 +53,9 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The text of a tag; `None` where a value is not known.
+    /// A tag by its [name](tag_name); `None` where a value is not known.
     pub fn tag(&self, template: &Template<Variable>) -> Option<String> {
-        template.fill(|variable| self.text(variable))
+        template.fill(|variable| self.text(variable)).map(named)
     }
 
     /// The tags that a reply bears by `template`: one for every way to [read](Self::readings) its values, `limit` at most;
@@ -76,7 +77,8 @@ impl<'a> Values<'a> {
                 (*variable == wanted).then(|| &readings[digit])
             })
         };
-        (0..ways.min(limit)).filter_map(|way| template.fill(|variable| reading(way, variable))).collect()
+        let tag = |way| template.fill(|variable| reading(way, variable)).map(named);
+        (0..ways.min(limit)).filter_map(tag).collect()
     }
 
     /// All that a variable can be taken for: each value of a parameter that comes several times; a field of the reply as it
@@ -100,8 +102,9 @@ impl<'a> Values<'a> {
 
     /// The text of a path or a URL; else what is known of it, up to the first value that is not.
     ///
-    /// Captures stand in it as they came, since they are part of a path already. Of all other values everything is encoded
-    /// that could end a segment; one that could still climb out of its folder counts as unknown.
+    /// Captures stand in it as they came, since they are part of a path already, and are as long as they are: the path that
+    /// they come from dies, too. Of all other values everything is encoded that could end a segment; one that could still
+    /// climb out of its folder, or is longer than [`MAX_TEXT`], counts as unknown.
     pub fn location(&self, template: &Template<Variable>) -> Result<String, String> {
         let text = template.fill_known(|variable| self.segment(variable))?;
         let told = template.variables().any(|variable| self.capture(variable).is_none());
@@ -115,7 +118,7 @@ impl<'a> Values<'a> {
     fn segment(&self, variable: &Variable) -> Option<Cow<'a, str>> {
         match self.capture(variable) {
             Some(capture) => Some(Cow::Borrowed(capture)),
-            None => self.text(variable).and_then(segment_text),
+            None => self.text(variable).and_then(segment_text).filter(|text| text.len() <= MAX_TEXT),
         }
     }
 
@@ -126,6 +129,14 @@ impl<'a> Values<'a> {
             Variable::Region => (self.captures)("region"),
             _ => None,
         }
+    }
+}
+
+/// A tag as it is kept.
+fn named(tag: String) -> String {
+    match tag_name(&tag) {
+        Cow::Borrowed(_) => tag,
+        Cow::Owned(name) => name,
     }
 }
 

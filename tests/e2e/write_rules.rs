@@ -420,3 +420,38 @@ async fn the_end_of_a_reply_waits_until_what_its_body_tells_is_appended() {
     client.exactly(SEVEN.len()).await;
     assert_eq!(length().await, before + 1, "the purge stood in the log before the client had the end");
 }
+
+#[tokio::test]
+async fn a_client_that_hangs_up_purges_no_more_than_its_path_says() {
+    let rules = r#"
+        routes:
+          - name: inventory
+            path: /inventory/{sku}
+            cache: { ttl: 60s, tags: ["stock:{sku}"] }
+            on_write: { purge: [{ tag: "stock:{sku}" }, { url: "/levels/{sku}" }] }
+          - { name: shelf, path: "/shelves/{sku}", cache: { tags: ["stock:{sku}"] } }
+    "#;
+    let origin = Origin::start().await;
+    let larder = stored(&origin, rules).await;
+    let long = "A".repeat(2100);
+    let [own, shelf, level] = ["inventory", "shelves", "levels"].map(|folder| format!("/{folder}/{long}"));
+    for path in [&*own, &shelf, &level, "/levels/7"] {
+        origin.on(path, Reply::fresh(60, "x"));
+        larder.get(path).send().await;
+        assert!(larder.get(path).send().await.is_hit());
+    }
+    let gate = Gate::shut();
+    origin.on(&own, Reply::status(401).hold_head(&gate));
+    let leaving = larder.request("PUT", &own).body("data").launch().await;
+    gate.reached().await;
+    leaving.reset();
+    eventually("what it may have changed is purged", || async {
+        larder.get(&shelf).send().await;
+        larder.get(&level).send().await;
+        origin.count(&shelf) > 1 && origin.count(&level) > 1
+    })
+    .await;
+    gate.open();
+    assert!(gone(&larder).await.is_empty(), "no other route is purged");
+    assert!(larder.get("/levels/7").send().await.is_hit());
+}

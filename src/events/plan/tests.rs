@@ -1,5 +1,5 @@
 use super::*;
-use crate::invalidation::Mode;
+use crate::invalidation::{Mode, tag_name};
 use crate::key::HostAliases;
 use serde_json::json;
 
@@ -99,7 +99,9 @@ fn several_values_do_not_climb_together() {
     check(&["url:/p/{a}{b}", "tag:t"], &json!({ "a": "%2", "b": "e%2e" }), &["tag:t"], fault);
     check(&["url:http://shop/{a}{b}"], &json!({ "a": "x.", "b": ".y" }), &["url:shop/x..y"], &[]);
     let long = "x".repeat(MAX_TEXT);
-    check(&["tag:a:{a}", "tag:t"], &json!({ "a": long }), &["tag:t"], &["longer than 2048 bytes"]);
+    check(&["url:/a/{a}", "tag:t"], &json!({ "a": long }), &["tag:t"], &["longer than 2048 bytes"]);
+    let name = format!("tag:{}", tag_name(&format!("a:{long}")));
+    check(&["tag:a:{a}"], &json!({ "a": long }), &[&name], &[]);
 }
 
 #[test]
