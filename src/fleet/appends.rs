@@ -10,11 +10,16 @@ use crate::invalidation::{
 use async_trait::async_trait;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long a request that brought a position waits for it. The log is usually some milliseconds behind; what takes longer
 /// than this costs less at the origin.
 const REACH: Duration = Duration::from_millis(250);
+
+/// How long until the other nodes are asked again how far they are: at first, for those that say so as soon as they have applied a
+/// record, and at most, for one that does not answer.
+const FIRST_ASK: Duration = Duration::from_millis(20);
+const LAST_ASK: Duration = Duration::from_millis(250);
 
 /// Writes under way whose intents are remembered, to be recorded again after a fail-over.
 const MAX_INTENTS: usize = 1 << 14;
@@ -174,20 +179,29 @@ impl Log for SharedLog {
     async fn spread(&self, Place { position, .. }: Place, within: Duration) -> Vec<String> {
         let deadline = Instant::now() + within;
         let mut beats = self.beats.subscribe();
+        // What is known may be from before the position was handed out.
+        let (mut known, mut late) = {
+            let beats = beats.borrow_and_update();
+            (beats.begun, behind(&beats.peers, position, self.node))
+        };
+        let mut pause = FIRST_ASK;
+        self.beat_soon.notify_one();
         loop {
-            let (begun, seen) = {
-                let beats = beats.borrow_and_update();
-                (beats.begun, beats.peers.clone())
-            };
-            self.beat_now.notify_one();
-            let newer = beats.wait_for(|beats| beats.ended > begun);
-            let peers = match tokio::time::timeout_at(deadline, newer).await {
-                Ok(Ok(beats)) => beats.peers.clone(),
-                _ => return behind(&seen, position, self.node),
-            };
-            let behind = behind(&peers, position, self.node);
-            if behind.is_empty() {
-                return behind;
+            // Others may have asked meanwhile: their heartbeat will do.
+            let until = deadline.min(Instant::now() + pause);
+            match timeout_at(until, beats.wait_for(|beats| beats.ended > known)).await {
+                Ok(Ok(beats)) => {
+                    known = beats.ended;
+                    late = behind(&beats.peers, position, self.node);
+                    if late.is_empty() {
+                        return late;
+                    }
+                }
+                Err(_) if until < deadline => {
+                    self.beat_soon.notify_one();
+                    pause = (pause * 2).min(LAST_ASK);
+                }
+                Ok(Err(_)) | Err(_) => return late,
             }
         }
     }

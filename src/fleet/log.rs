@@ -83,6 +83,8 @@ pub struct SharedLog {
     pub(super) queued: Notify,
     /// Somebody wants a heartbeat now.
     pub(super) beat_now: Notify,
+    /// Somebody wants one, or may want one of another node; soon is early enough.
+    pub(super) beat_soon: Notify,
     pub(super) applied: watch::Sender<Position>,
     pub(super) beats: watch::Sender<Beats>,
 }
@@ -146,6 +148,7 @@ impl SharedLog {
             state: Mutex::default(),
             queued: Notify::new(),
             beat_now: Notify::new(),
+            beat_soon: Notify::new(),
             applied: watch::Sender::default(),
             beats: watch::Sender::default(),
         })
@@ -260,7 +263,7 @@ impl SharedLog {
             state.missing.retain(|(id, _)| *id != record.id);
             state.kept.push(record);
             if record.urgent {
-                self.beat_now.notify_one();
+                self.beat_soon.notify_one();
             }
         }
         self.settle_up(&state);

@@ -2,7 +2,7 @@
 
 use crate::cdn::{Cdn, Event, Mood};
 use crate::shop::{Keeper, PACE, Shop, figures, until, write};
-use crate::support::{Flow, Process, Tap, within};
+use crate::support::{Flow, Process, RedisServer, Tap, within};
 use nix::sys::signal::Signal;
 
 /// The one of `nodes` that has the lead.
@@ -80,4 +80,37 @@ async fn the_cdn_is_told_when_no_node_serves_what_was_purged() {
     assert!(!far.get("/page/1").send().await.is_hit(), "the CDN could have filled itself with the old page");
     tap.both(Flow::Pass);
     tap.cut();
+}
+
+/// Nodes say that they have applied a purge when they have, so whoever delivers need not ask for it again and again.
+#[tokio::test]
+async fn to_know_that_all_nodes_applied_a_purge_takes_few_commands() {
+    const PURGES: u64 = 10;
+    let Keeper::Redis(server) = Keeper::redis().await else { unreachable!("it was just made so") };
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let builder = shop.larder_at(&server.url(), &cdn.yaml(""));
+    let nodes = [Process::run(&builder).await, Process::run(&builder).await];
+    for node in &nodes {
+        crate::shop::well(node).await;
+    }
+    leader(&nodes).await;
+    let before = scripts(&server).await;
+    for page in 0..PURGES {
+        write(&nodes[0], &format!("/page/{page}")).await;
+        cdn.story.settled().await;
+    }
+    let each = (scripts(&server).await - before) / PURGES;
+    // Some fifteen on a quiet machine, where heartbeats in a row would be two or three hundred.
+    assert!(each < 80, "{each} scripts for each purge");
+}
+
+/// How many scripts the server ran.
+async fn scripts(server: &RedisServer) -> u64 {
+    let said: String = server.command("INFO commandstats").await;
+    let calls = |name: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")))?;
+        line.split(',').next()?.parse::<u64>().ok()
+    };
+    calls("evalsha").unwrap_or(0) + calls("evalsha_ro").unwrap_or(0)
 }
