@@ -122,8 +122,6 @@ struct Queue {
 struct Reading {
     /// The last job that was given to who asked.
     given: Position,
-    /// Jobs after that may have been handed out without anybody having seen them.
-    unsure: bool,
 }
 
 impl Queue {
@@ -131,10 +129,10 @@ impl Queue {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn given(&self, jobs: &[Job], unsure: bool) {
-        let mut reading = self.reading();
-        let last = jobs.last().map(|job| Position::from_u64(job.id.0));
-        *reading = Reading { given: last.unwrap_or(reading.given), unsure };
+    fn given(&self, jobs: &[Job]) {
+        if let Some(job) = jobs.last() {
+            self.reading().given = Position::from_u64(job.id.0);
+        }
     }
 }
 
@@ -204,11 +202,8 @@ impl RedisOutbox {
 
     /// Hands out what waits; returns it with the last ID of the queue.
     async fn take(&self, queue: &Queue, limit: usize) -> Result<(Vec<Job>, Vec<u8>), OutboxError> {
-        let Reading { given, unsure } = *queue.reading();
-        // Until the answer is with who asked, it may be lost.
-        queue.reading().unsure = true;
-        let from = if unsure { id_after(given).into_bytes() } else { Vec::new() };
-        let arguments = [self.node.clone().into_bytes(), number(limit), from];
+        let Reading { given } = *queue.reading();
+        let arguments = [self.node.clone().into_bytes(), number(limit), id_after(given).into_bytes()];
         let (word, values) = self.call(Op::Jobs, &self.scripts.take, queue, &arguments).await?;
         let ([last, entries], Word::Ok) = (values.as_slice(), word) else {
             return Err(OutboxError("another node has the lead".to_owned()));
@@ -216,7 +211,7 @@ impl RedisOutbox {
         let Some(jobs) = self.jobs(queue, array(entries)?).await? else {
             return Ok((Vec::new(), bytes(last)?.to_vec()));
         };
-        queue.given(&jobs, unsure && jobs.len() >= limit);
+        queue.given(&jobs);
         Ok((jobs, bytes(last)?.to_vec()))
     }
 
@@ -331,7 +326,7 @@ impl Outbox for RedisOutbox {
         let values = self.done(Op::Jobs, &self.scripts.recover, queue, &arguments).await?;
         let [entries] = values.as_slice() else { return Err(Malformed.into()) };
         let Some(jobs) = self.jobs(queue, array(entries)?).await? else { return Ok(Vec::new()) };
-        queue.given(&jobs, false);
+        queue.given(&jobs);
         Ok(jobs)
     }
 

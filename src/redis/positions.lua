@@ -28,9 +28,14 @@ local function following(at)
   return { at[1] + 1, 0 }
 end
 
+-- One moment for all that a script does.
+local moment
 local function now()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  if not moment then
+    local time = redis.call('TIME')
+    moment = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  end
+  return moment
 end
 
 -- By the clock, and beyond all that are known.

@@ -38,12 +38,18 @@ local function next_id(at, last)
   return id[1] < MILLISECONDS and id or nil
 end
 
--- One job that names everything, in the place of all there were.
+-- One job that names everything, in the place of all there were. Its ID is one that no append hands out, and beyond those that
+-- were: where a job in hand had the same, this one would be taken for it, and settled with it unsent.
 local function everything(key, at, why)
+  local id = { math.max(at[1], now()), SEQUENCES / 2 }
   local last = is_queue(key) and last_id(key) or { 0, 0 }
+  if later(last, id) or last[2] == id[2] and last[1] == id[1] then
+    id = following(last)
+    id = id[1] < MILLISECONDS and id or at
+  end
   make_queue(key)
   redis.call(
-    'XADD', key, text(next_id(at, last) or at),
+    'XADD', key, text(id),
     'position', text(at), 'names', EVERYTHING, 'at', string.format('%.0f', now()), 'from', START, 'why', why
   )
 end

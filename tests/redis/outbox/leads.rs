@@ -1,6 +1,6 @@
 //! Who hands out: one at a time, and nothing is lost between two of them.
 
-use super::{EDGE, LONG, Node, QUEUE, TERM, ids, leader, purge, purged, tag};
+use super::{EDGE, LONG, Node, QUEUE, TERM, everything, ids, leader, purge, purged, tag};
 use crate::support::{Flow, RedisServer, Tap, eventually, within};
 use larder::cdn::{JobId, Outbox};
 use std::sync::Arc;
@@ -125,4 +125,32 @@ async fn a_connection_that_breaks_while_it_waits_is_made_anew() {
     })
     .await;
     assert!(node.outbox.settle(EDGE, &[JobId(1)]).await.is_ok(), "unknown jobs are settled");
+}
+
+/// As a command does that comes over a connection which was given up, after its leader looked for what is pending.
+#[tokio::test]
+async fn what_a_late_command_hands_out_is_given_to_who_leads() {
+    let (server, node, epoch) = leader().await;
+    assert_eq!(node.recover().await, []);
+    purge(&node, epoch, 0..3).await;
+    server.command::<()>(&format!("XREADGROUP GROUP larder larder COUNT 2 STREAMS {QUEUE} >")).await;
+    assert_eq!(purged(&node.next().await), [vec![tag(0)], vec![tag(1)], vec![tag(2)]]);
+    purge(&node, epoch, 3..5).await;
+    server.command::<()>(&format!("XREADGROUP GROUP larder larder STREAMS {QUEUE} >")).await;
+    assert_eq!(purged(&node.next().await), [vec![tag(3)], vec![tag(4)]]);
+    assert_eq!(node.next().await, []);
+}
+
+/// The last job that was appended is in hand when the queue is lost.
+#[tokio::test]
+async fn everything_is_not_taken_for_a_job_in_hand() {
+    let (server, node, epoch) = leader().await;
+    purge(&node, epoch, 0..1).await;
+    let held = node.next().await;
+    server.command::<()>(&format!("DEL {QUEUE}")).await;
+    let jobs = node.next().await;
+    assert_eq!(purged(&jobs), [everything()]);
+    assert_ne!(ids(&jobs), ids(&held));
+    node.outbox.settle(EDGE, &ids(&held)).await.unwrap();
+    assert_eq!(purged(&node.recover().await), [everything()], "it is not settled with the other");
 }
