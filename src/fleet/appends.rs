@@ -30,7 +30,7 @@ impl SharedLog {
         if let Some(intent) = intent.filter(|_| !in_doubt) {
             self.lock().intents.remove(&intent);
         }
-        let parts = Batch::parts(&batch, self.settings.names);
+        let parts = Batch::parts(&batch, self.named());
         let settle = intent.map(|id| if in_doubt { Settle::Sweep(id) } else { Settle::Done(id) });
         let (done, appended) = oneshot::channel();
         let mut state = self.lock();
@@ -104,7 +104,7 @@ impl Log for SharedLog {
     async fn intend(&self, batch: &[Invalidation]) -> Option<IntentId> {
         let epoch = self.connected_to()?;
         let id = IntentId(self.dice.name());
-        let batch = Batch::of(batch, self.settings.names);
+        let batch = Batch::of(batch, self.named());
         let within = self.settings.write_bound;
         let Batch { purges, names } = batch.clone();
         let intent = Intent { id, node: Some(self.node), purges, names, within };
@@ -127,7 +127,7 @@ impl Log for SharedLog {
 
     async fn repeat(&self, batch: &[Invalidation], within: Duration) {
         let Some(epoch) = self.connected_to() else { return };
-        let Batch { purges, names } = Batch::of(batch, self.settings.names);
+        let Batch { purges, names } = Batch::of(batch, self.named());
         let intent = Intent { id: IntentId(self.dice.name()), node: None, purges, names, within };
         if !matches!(timeout(self.settings.timeout, self.store.intend(epoch, &intent)).await, Ok(Ok(()))) {
             tracing::debug!("a purge that is to be repeated is known to this node alone");

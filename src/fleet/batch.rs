@@ -43,12 +43,15 @@ impl Batch {
         parts
     }
 
-    /// All of `several`, in their order.
+    /// All of `several`, in their order. Where only some have names, they name everything together.
     pub(super) fn join<'a>(several: impl Iterator<Item = &'a Self> + Clone) -> Self {
-        Self {
-            purges: several.clone().flat_map(|batch| batch.purges.iter().copied()).collect(),
-            names: Names::concat(several.map(|batch| &batch.names)),
-        }
+        let named = several.clone().any(|batch| !batch.names.is_empty());
+        let names = if several.clone().any(|batch| batch.is_nameless(named)) {
+            Names::everything()
+        } else {
+            Names::concat(several.clone().map(|batch| &batch.names))
+        };
+        Self { purges: several.flat_map(|batch| batch.purges.iter().copied()).collect(), names }
     }
 
     /// Whether CDNs cannot be told what it purges, although they should be.
@@ -102,6 +105,14 @@ mod tests {
         check(&tags(3, MAX_NAMES / 2), false, &[3]);
         check(&tags(5, MAX_NAMES / 2 - 40), true, &[2, 2, 1]);
         check(&tags(2, 2 * MAX_NAMES), true, &[1, 1]);
+    }
+
+    #[test]
+    fn names_of_a_part_name_everything() {
+        let of = |named| Batch::of(&tags(1, 4), named);
+        assert_eq!(Batch::join([of(true), of(false)].iter()).names, Names::everything());
+        assert!(Batch::join([of(false), of(false)].iter()).names.is_empty());
+        assert_eq!(Batch::join([of(true), Batch::nothing()].iter()).names, of(true).names);
     }
 
     #[test]

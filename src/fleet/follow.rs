@@ -244,22 +244,27 @@ impl SharedLog {
     async fn append_queued(&self, epoch: Epoch) -> Result<Infallible, Interrupted> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let (numbers, own, asked) = match self.next() {
+            let (numbers, own, asked, unnamed) = match self.next() {
                 None => {
                     self.queued.notified().await;
                     continue;
                 }
                 Some((numbers, Next::Withdraw(intent))) => {
                     let withdrawn = self.store.withdraw(epoch, intent).await;
-                    (numbers, None, withdrawn.map(|()| Appended::Swept))
+                    (numbers, None, withdrawn.map(|()| Appended::Swept), false)
                 }
                 Some((numbers, Next::Append(append))) => {
-                    (numbers, Some(append.id), self.store.append(epoch, &append).await)
+                    let asked = self.store.append(epoch, &append).await;
+                    (numbers, Some(append.id), asked, append.names.is_empty())
                 }
             };
             match asked {
                 Ok(Appended::At { position, between }) => {
                     pause = FIRST_PAUSE;
+                    // It was made before this node heard of a CDN.
+                    if unnamed && self.named() {
+                        self.nameless();
+                    }
                     let own = own.expect("only appends have positions");
                     self.appended(epoch, &numbers, own, position, &between);
                 }

@@ -5,7 +5,7 @@ use super::kept::{Kept, Lost};
 use super::queue::{Item, Queue};
 use super::{Head, LogStore, NODE_TIMEOUT, NodeId, Peer, Record, RecordId, Settle};
 use crate::dice::Dice;
-use crate::invalidation::{Epoch, IntentId, Ledger, Place, Position, Purge};
+use crate::invalidation::{Epoch, IntentId, Ledger, Names, Place, Position, Purge};
 use crate::time::{Clock, Timestamp};
 use std::collections::HashMap;
 use std::fmt;
@@ -31,7 +31,8 @@ pub struct FleetSettings {
     pub timeout: Duration,
     /// The longest that a write may take: an intent is purged in any case when it is over.
     pub write_bound: Duration,
-    /// Whether purges are known by name too: where a CDN is configured. Otherwise nobody sends or keeps names.
+    /// Whether purges are known by name too in any case: where a CDN is configured. Elsewhere the [store](LogStore::wants_names)
+    /// says whether another node has one.
     pub names: bool,
 }
 
@@ -238,7 +239,7 @@ impl SharedLog {
             Lost::Everything => {
                 tracing::error!(%end, "a fail-over lost more than is remembered: everything is purged");
                 self.observer.event("everything");
-                let everything = Batch::everything(self.settings.names);
+                let everything = Batch::everything(self.named());
                 self.ledger.apply_here(everything.purges.iter().copied());
                 self.enqueue(state, Item::new(everything).applied());
             }
@@ -335,11 +336,22 @@ impl SharedLog {
         }
     }
 
+    /// Whether CDNs have to be told what is purged: this node's, or another's.
+    pub(super) fn named(&self) -> bool {
+        self.settings.names || self.store.wants_names()
+    }
+
+    /// Counts a purge that CDNs are told without names.
+    pub(super) fn nameless(&self) {
+        self.observer.event("nameless");
+        tracing::warn!("a purge is of a node that knew of no CDN: all are told to purge everything");
+    }
+
     /// Queues an item. Where there are too many, everything is purged in their place, here at once.
-    pub(super) fn enqueue(&self, state: &mut State, item: Item) -> u64 {
-        if item.batch.is_nameless(self.settings.names) {
-            self.observer.event("nameless");
-            tracing::warn!("a purge is appended for a node that knew of no CDN: none is told of it");
+    pub(super) fn enqueue(&self, state: &mut State, mut item: Item) -> u64 {
+        if item.batch.is_nameless(self.named()) {
+            self.nameless();
+            item.batch.names = Names::everything();
         }
         let (number, widened) = state.queue.push(item);
         if widened {

@@ -84,7 +84,7 @@ pub struct Append {
     pub id: RecordId,
     /// What it purges; not empty, at most [`MAX_PURGES`].
     pub purges: Arc<[Purge]>,
-    /// The same by name, for the queues of the CDNs: about [`MAX_NAMES`] bytes at most. None where no CDN is configured.
+    /// The same by name, for the queues of the CDNs: about [`MAX_NAMES`] bytes at most. None where the caller knows of no CDN.
     pub names: Names,
     /// The position up to which the caller has applied the log.
     pub after: Position,
@@ -234,6 +234,12 @@ pub trait LogStore: Send + Sync + 'static {
 
     /// Records an intent.
     async fn intend(&self, epoch: Epoch, intent: &Intent) -> Result<(), StoreError>;
+
+    /// Whether purges have to be known by name too, as far as is known: a node of the log has a CDN. Without names everything is
+    /// queued for it.
+    fn wants_names(&self) -> bool {
+        false
+    }
 
     /// Takes an intent back: what it stood for did not happen.
     async fn withdraw(&self, epoch: Epoch, intent: IntentId) -> Result<(), StoreError>;

@@ -8,7 +8,7 @@
 //!
 //! | key | type | content |
 //! | --- | --- | --- |
-//! | `{namespace}:log:head` | hash | `layout`, `birth`, `term`, `replid`, `ends`, `last` (position handed out or seen), `tip` (position of the newest record), `all_hard`, `tag_soft`, … (when each kind of matcher was last purged), `hard` and `soft` (1 once the table was made) |
+//! | `{namespace}:log:head` | hash | `layout`, `birth`, `term`, `replid`, `ends`, `cdns` (which there are, and when a node that has it was last heard of), `last` (position handed out or seen), `tip` (position of the newest record), `all_hard`, `tag_soft`, … (when each kind of matcher was last purged), `hard` and `soft` (1 once the table was made) |
 //! | `{namespace}:log:stream` | stream | a record, its ID its position: `previous`, `id`, `urgent`, `purges`, `epoch` |
 //! | `{namespace}:log:table:hard`, `…:soft` | string | birth, then the slots, 8 bytes each, big-endian |
 //! | `{namespace}:log:intents` | hash | ID → deadline, node, purges; ID and `n` → names |
@@ -21,6 +21,10 @@
 //! Where CDNs are configured purges are known by name too. An append puts its names into the queue of every CDN in the same
 //! script, so no crash comes between, and beside the record, so that every node can append them again. Names stand in places
 //! that versions without them leave alone: such nodes go on following the log, and purge without a CDN being told.
+//!
+//! Nodes may have different CDNs while their configuration is changed. Each has its own noted in the head, and the script that
+//! appends refuses whoever does not name the queues of all that stand there; it is told them, and appends again. A CDN that no
+//! node had for an hour is forgotten, and told everything by the first node that has it again.
 //!
 //! Times are the server's, and so are those of two servers before and after a fail-over: intents fall due as much earlier or
 //! later as their clocks differ.
@@ -38,15 +42,17 @@ pub(super) use self::keys::{key, queue};
 
 use self::keys::Keys;
 use self::script::Scripts;
-use self::wire::{BadRecord, Malformed};
+use self::wire::{BadRecord, Malformed, bytes};
 use crate::fleet::{
     Append, Appended, Beat, Head, Intent, LogStore, MAX_DUE, NODE_TIMEOUT, NodeId, Record, Settle,
     StoreError, TABLE_CHUNK, TABLE_SLOTS,
 };
-use crate::invalidation::{Birth, Epoch, IntentId, Mode, Position, Purge};
+use crate::invalidation::{Birth, Epoch, IntentId, Mode, Names, Position, Purge};
 use crate::redis::forms::Dialect;
 use crate::redis::spare::Spare;
+use crate::redis::wire::array;
 use crate::redis::{Link, Op};
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use redis::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,7 +98,8 @@ pub struct RedisLogSettings {
 pub struct RedisLog {
     link: Arc<Link>,
     settings: RedisLogSettings,
-    keys: Keys,
+    /// They change when nodes with other CDNs come and go.
+    keys: ArcSwap<Keys>,
     scripts: Scripts,
     dialect: Dialect,
     /// The connection that reads block.
@@ -109,7 +116,7 @@ impl RedisLog {
     /// Connects when it is first used.
     pub fn new(link: Arc<Link>, settings: RedisLogSettings) -> Self {
         Self {
-            keys: Keys::new(&settings.namespace, &settings.cdns),
+            keys: ArcSwap::from_pointee(Keys::new(&settings.namespace, &settings.cdns, Vec::new())),
             link,
             settings,
             scripts: Scripts::new(),
@@ -147,7 +154,7 @@ impl RedisLog {
     }
 
     fn opened(&self, reply: &Value) -> Result<Head, StoreError> {
-        let [event, judged, evicts, lost, fields @ ..] = wire::answer(reply, "ok")? else {
+        let [event, judged, evicts, lost, cdns, fields @ ..] = wire::answer(reply, "ok")? else {
             return Err(Malformed.into());
         };
         let head = wire::head(fields).inspect_err(|_| *self.given_up() = wire::birth(fields))?;
@@ -160,6 +167,7 @@ impl RedisLog {
             }
             _ => {}
         }
+        self.hear(cdns)?;
         if !matches!(lost, Value::Int(0)) {
             tracing::error!(queues = ?lost, "queues of CDNs are lost: these CDNs are told to purge everything");
         }
@@ -176,7 +184,33 @@ impl RedisLog {
         Ok(head)
     }
 
-    fn append_arguments(epoch: Epoch, append: &Append) -> Vec<Vec<u8>> {
+    /// Takes note of the CDNs that nodes of the log have.
+    fn hear(&self, cdns: &Value) -> Result<(), Malformed> {
+        let is_own = |name: &[u8]| self.settings.cdns.iter().any(|own| own.as_bytes() == name);
+        let names = array(cdns)?.iter().map(|name| bytes(name).map(<[u8]>::to_vec));
+        let mut others = names.collect::<Result<Vec<_>, _>>()?;
+        others.retain(|name| !is_own(name));
+        if self.keys.load().others() != others {
+            let shown: Vec<_> = others.iter().map(|name| String::from_utf8_lossy(name)).collect();
+            tracing::info!(cdns = ?shown, "CDNs that only other nodes have: purges are queued for them");
+            self.keys.store(Arc::new(Keys::new(&self.settings.namespace, &self.settings.cdns, others)));
+        }
+        Ok(())
+    }
+
+    /// The last argument of scripts that have to do with queues.
+    fn own_queues(&self) -> Vec<u8> {
+        self.settings.cdns.len().to_string().into_bytes()
+    }
+
+    async fn append_once(&self, arguments: &[Vec<u8>]) -> Result<Value, StoreError> {
+        if self.settings.min_replicas > 0 {
+            return self.append_and_wait(arguments).await;
+        }
+        self.call(Op::Append, &self.scripts.append, arguments, self.settings.patience).await
+    }
+
+    fn append_arguments(&self, epoch: Epoch, append: &Append) -> Vec<Vec<u8>> {
         let flag = |on: bool| if on { b"1".to_vec() } else { b"0".to_vec() };
         let raised = wire::raised(&append.purges);
         let [hard, soft] = raised.offsets;
@@ -204,6 +238,7 @@ impl RedisLog {
             };
             arguments.extend([word.as_bytes().to_vec(), id.0.to_be_bytes().to_vec()]);
         }
+        arguments.push(self.own_queues());
         arguments
     }
 
@@ -211,12 +246,14 @@ impl RedisLog {
     fn appended(&self, epoch: Epoch, append: &Append, fields: &[Value]) -> Result<Appended, StoreError> {
         let [position, previous, between, names] = fields else { return Err(Malformed.into()) };
         let position = wire::position(position)?;
+        // As the script did it.
+        let widened = append.names.is_empty() && self.wants_names();
         let own = Record {
             position,
             previous: wire::position(previous)?,
             id: append.id,
             purges: append.purges.clone(),
-            names: append.names.clone(),
+            names: if widened { Names::everything() } else { append.names.clone() },
             urgent: append.urgent,
         };
         // It is appended, whatever stands before it: the next read will say what is wrong there.
@@ -242,6 +279,7 @@ impl RedisLog {
             known.map(|known| known.birth.0.to_be_bytes().to_vec()).unwrap_or_default(),
             known.map_or(0, |known| known.term.0).to_string().into_bytes(),
             u8::from(outgrow).to_string().into_bytes(),
+            self.own_queues(),
         ];
         let reply = self.call(Op::Open, &self.scripts.open, &arguments, self.settings.patience).await?;
         self.opened(&reply)
@@ -259,12 +297,13 @@ impl LogStore for RedisLog {
     }
 
     async fn append(&self, epoch: Epoch, append: &Append) -> Result<Appended, StoreError> {
-        let arguments = Self::append_arguments(epoch, append);
-        let reply = if self.settings.min_replicas == 0 {
-            self.call(Op::Append, &self.scripts.append, &arguments, self.settings.patience).await?
-        } else {
-            self.append_and_wait(&arguments).await?
-        };
+        let arguments = self.append_arguments(epoch, append);
+        let mut reply = self.append_once(&arguments).await?;
+        // Whoever was refused for a queue that it did not name has it now. Should another have come meanwhile, it comes again.
+        if let Ok([cdns]) = wire::answer(&reply, "queues") {
+            self.hear(cdns)?;
+            reply = self.append_once(&arguments).await?;
+        }
         match wire::answer(&reply, "swept") {
             Ok(_) => Ok(Appended::Swept),
             Err(_) => self.appended(epoch, append, wire::answer(&reply, "at")?),
@@ -278,7 +317,7 @@ impl LogStore for RedisLog {
         if records.is_empty() && tip > after {
             return Err(StoreError::Moved);
         }
-        if self.keys.have_queues() {
+        if self.wants_names() {
             self.name(&mut records).await?;
         }
         Ok(records)
@@ -316,9 +355,21 @@ impl LogStore for RedisLog {
             NODE_TIMEOUT.as_millis().to_string().into_bytes(),
             MAX_DUE.to_string().into_bytes(),
             patience.as_millis().to_string().into_bytes(),
+            self.own_queues(),
         ];
         let reply = self.call(Op::Beat, &self.scripts.beat, &arguments, self.settings.patience).await?;
-        Ok(wire::beat(wire::answer(&reply, "ok")?)?)
+        let [fields @ .., cdns, forgotten] = wire::answer(&reply, "ok")? else {
+            return Err(Malformed.into());
+        };
+        self.hear(cdns)?;
+        for cdn in array(forgotten)? {
+            let cdn = String::from_utf8_lossy(bytes(cdn)?);
+            tracing::error!(
+                %cdn,
+                "no node has had this CDN for an hour: it is told nothing any more, and everything if one has it again"
+            );
+        }
+        Ok(wire::beat(fields)?)
     }
 
     async fn leave(&self, node: NodeId) -> Result<(), StoreError> {
@@ -341,6 +392,10 @@ impl LogStore for RedisLog {
         ];
         let reply = self.call(Op::Intend, &self.scripts.intend, &arguments, self.settings.timeout).await?;
         wire::answer(&reply, "ok").map(drop)
+    }
+
+    fn wants_names(&self) -> bool {
+        self.keys.load().have_queues()
     }
 
     async fn withdraw(&self, epoch: Epoch, intent: IntentId) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ mod fleets;
 mod leads;
 mod losses;
 mod names;
+mod others;
 mod strangers;
 
 use crate::log::{PATIENCE, append, link_in, record, server_at, settings};

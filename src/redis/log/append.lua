@@ -1,14 +1,19 @@
 -- ARGV: epoch, first ID that the caller has not applied, `seen`, ID of the record, urgent, purges, offsets in the hard and
 -- in the soft table (4 bytes each), '1' where everything is purged hard and soft, records in the stream, records in the
--- answer, names or '', names of records that are kept, then pairs: what is to become of an intent, its ID.
+-- answer, names or '', names of records that are kept, then pairs: what is to become of an intent, its ID. Last, how many of the
+-- queues are the caller's.
 local head, refusal = guard(ARGV[1])
 if not head then
   return refusal
 end
+local cdns = cdns_of(head)
+if not has_all(cdns) then
+  return { 'queues', told(cdns) }
+end
 
 -- An intent that is not there was not swept a first time by anybody that is known: it may have been lost with a server, and
 -- to purge once more does no harm. But whoever sweeps for the last time takes it away.
-for i = 15, #ARGV, 2 do
+for i = 15, #ARGV - 1, 2 do
   local kind, id = ARGV[i], ARGV[i + 1]
   local intent = intent_of(id)
   if kind == 'last' and not intent then
@@ -55,14 +60,21 @@ for i = 1, #ARGV[6], 10 do
   end
 end
 
-if #ARGV[13] > 0 then
-  for _, queue in ipairs(QUEUES) do
-    put(queue, at, ARGV[13])
+-- Whoever sent no names, as nobody had a CDN when it looked, has all of them told too much rather than too little.
+local names = ARGV[13]
+if #names == 0 and (OWN > 0 or #told(cdns) > 0) then
+  names = EVERYTHING
+end
+if #names > 0 then
+  for i, queue in ipairs(QUEUES) do
+    if i <= OWN or is_told(cdns, queue) then
+      put(queue, at, names)
+    end
   end
   -- In a stream of their own: versions that know of no names read no record with a field they do not know. What stands there
   -- in the way is left over from another log.
   local function note()
-    return redis.pcall('XADD', NAMES, 'MAXLEN', '~', ARGV[14], text(at), 'id', ARGV[4], 'names', ARGV[13])
+    return redis.pcall('XADD', NAMES, 'MAXLEN', '~', ARGV[14], text(at), 'id', ARGV[4], 'names', names)
   end
   local noted = note()
   if type(noted) == 'table' and noted.err then
@@ -88,7 +100,7 @@ for mode, name in ipairs({ 'hard', 'soft' }) do
   end
 end
 
-for i = 15, #ARGV, 2 do
+for i = 15, #ARGV - 1, 2 do
   local kind, id = ARGV[i], ARGV[i + 1]
   local intent = intent_of(id)
   if intent and kind == 'sweep' then

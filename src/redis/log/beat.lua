@@ -1,5 +1,5 @@
 -- ARGV: epoch, node, position applied, milliseconds after which the intents of a silent node are swept, most intents in the
--- answer, milliseconds after which a silent node serves nothing any more.
+-- answer, milliseconds after which a silent node serves nothing any more, how many of the queues are the caller's.
 local head, refusal = guard(ARGV[1])
 if not head then
   return refusal
@@ -58,4 +58,25 @@ for _ = 1, living + 2 * tonumber(ARGV[5]) + 1 do
     list(string.sub(member, 17), '0')
   end
 end
-return { 'ok', text(head.last), peers, due }
+
+-- The CDNs of this node are there. One of them that is not told of purges was forgotten, and some may have passed it by.
+local cdns, changed, forgotten = cdns_of(head), false, {}
+for i, queue in ipairs(QUEUES) do
+  local name = cdn_of(queue)
+  local silent = math.abs(time - (cdns[name] or 0))
+  if i <= OWN and not is_told(cdns, queue) then
+    everything(queue, head.last, 'lost')
+    redis.call('HSET', HEAD, queue, 'kept')
+  end
+  if i <= OWN and silent > REFRESHED then
+    cdns[name], changed = time, true
+  elseif i > OWN and is_told(cdns, queue) and silent > FORGOTTEN then
+    redis.call('DEL', queue)
+    cdns[name], changed = 0, true
+    forgotten[#forgotten + 1] = name
+  end
+end
+if changed then
+  note_cdns(cdns)
+end
+return { 'ok', text(head.last), peers, due, told(cdns), forgotten }

@@ -21,7 +21,8 @@ impl RedisLog {
         arguments: &[Vec<u8>],
         within: Duration,
     ) -> Result<Value, StoreError> {
-        let reply = self.dialect.call(&self.link, op, forms, &self.keys.all(), arguments, within).await;
+        let keys = self.keys.load_full();
+        let reply = self.dialect.call(&self.link, op, forms, &keys.all(), arguments, within).await;
         reply.map_err(|error| failed(&error))
     }
 
@@ -63,7 +64,8 @@ impl RedisLog {
         deadline: Instant,
     ) -> Result<Value, StoreError> {
         let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-        let keys = self.keys.all();
+        let keys = self.keys.load_full();
+        let keys = keys.all();
         let mut form = self.dialect.form(forms);
         loop {
             let mut answer = connection.command(op, left(deadline), &form.by_hash(&keys, &arguments)).await;
@@ -79,8 +81,8 @@ impl RedisLog {
 
     /// A connection of its own to the server of the log.
     pub(super) async fn dedicated(&self, deadline: Instant) -> Result<Dedicated, StoreError> {
-        let key = self.keys.stream().as_bytes();
-        self.link.dedicated(key, left(deadline)).await.map_err(|error| failed(&error))
+        let keys = self.keys.load_full();
+        self.link.dedicated(keys.stream().as_bytes(), left(deadline)).await.map_err(|error| failed(&error))
     }
 }
 

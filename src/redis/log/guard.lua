@@ -46,7 +46,7 @@ local function replica(role)
 end
 
 local function load()
-  local fields = ask('HMGET', HEAD, 'layout', 'birth', 'term', 'replid', 'last', 'tip', 'hard', 'soft')
+  local fields = ask('HMGET', HEAD, 'layout', 'birth', 'term', 'replid', 'last', 'tip', 'hard', 'soft', 'cdns')
   if not fields or not fields[1] then
     return nil
   end
@@ -58,6 +58,7 @@ local function load()
     last = position(fields[5]),
     tip = position(fields[6]),
     tables = { fields[7] == '1', fields[8] == '1' },
+    cdns = fields[9] or '',
   }
 end
 

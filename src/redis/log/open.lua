@@ -1,5 +1,6 @@
 -- ARGV: birth to be given, `seen`, birth that is given up (or ''), what purges everything, most terms, birth (or '') and
--- term that the caller followed last, and 1 if a term that this server never heard of is to be taken for lost.
+-- term that the caller followed last, 1 if a term that this server never heard of is to be taken for lost, and how many of the
+-- queues are the caller's.
 local replid, role = server()
 if replica(role) then
   return { 'replica' }
@@ -104,7 +105,8 @@ local function be_born()
   redis.call('DEL', HEAD, STREAM, TABLES[1], TABLES[2], INTENTS, DUE, OWNED, NAMES)
   redis.call(
     'HSET', HEAD, 'layout', LAYOUT, 'birth', birth, 'term', 1, 'replid', replid, 'ends', '',
-    'last', text(next_after(seen)), 'tip', START, 'all_hard', START, 'all_soft', START
+    'last', text(next_after(seen)), 'tip', START, 'all_hard', START, 'all_soft', START,
+    'cdns', head and head.cdns or ''
   )
   redis.call('HSET', INTENTS, BIRTH, birth)
   redis.call('ZADD', DUE, '+inf', BIRTH .. birth)
@@ -134,17 +136,20 @@ end
 
 -- Queues outlive the log. The head says which there are: `kept`, or `new` as long as nobody has come who knew of a log before
 -- this one. What waited in a queue that is lost nobody can tell, so its CDN is told to forget everything: once, by whoever
--- finds the loss first. No other script makes a queue of which nothing was lost.
+-- finds the loss first. No other script makes a queue of which nothing was lost. Those that are not the caller's are looked
+-- at where a log is born, as the nodes that have them may not be there to do it.
 head = load()
 if not is_queue(NAMES) then
   redis.call('DEL', NAMES)
 end
 local stranger = ARGV[6] ~= '' and ARGV[6] ~= head.birth
 local lost = 0
-for _, queue in ipairs(QUEUES) do
+local cdns = cdns_of(head)
+for i = 1, event == 'born' and #QUEUES or OWN do
+  local queue = QUEUES[i]
   local known, there = redis.call('HGET', HEAD, queue), is_queue(queue)
   local gone = not there and (known or stranger or (event == 'born' and before))
-  if gone or (known == 'new' and stranger) then
+  if gone or (known == 'new' and stranger) or cdns[cdn_of(queue)] == 0 then
     everything(queue, head.last, 'lost')
     redis.call('HSET', HEAD, queue, 'kept')
     lost = lost + 1
@@ -154,6 +159,10 @@ for _, queue in ipairs(QUEUES) do
   elseif not known then
     redis.call('HSET', HEAD, queue, 'kept')
   end
+  cdns[cdn_of(queue)] = now()
+end
+if #QUEUES > 0 then
+  note_cdns(cdns)
 end
 
 local reply = redis.call(
@@ -165,4 +174,4 @@ local memory = redis.pcall('INFO', 'memory')
 local evicts = type(memory) == 'string'
   and string.find(memory, 'maxmemory_policy:allkeys', 1, true)
   and not string.find(memory, '\nmaxmemory:0\r', 1, true)
-return { 'ok', event, replid == 'unknown' and '0' or '1', evicts and '1' or '0', lost, unpack(reply) }
+return { 'ok', event, replid == 'unknown' and '0' or '1', evicts and '1' or '0', lost, told(cdns), unpack(reply) }

@@ -22,7 +22,7 @@ macro_rules! guarded {
         forms!(writes "'HDEL', KEYS[5], ''" "../positions.lua" "guard.lua" $file)
     };
     (queues $file:literal) => {
-        forms!(writes "'HDEL', KEYS[5], ''" "../positions.lua" "../outbox/queue.lua" "guard.lua" $file)
+        forms!(writes "'HDEL', KEYS[5], ''" "../positions.lua" "../outbox/queue.lua" "guard.lua" "cdns.lua" $file)
     };
 }
 
@@ -33,7 +33,7 @@ impl Scripts {
             append: guarded!(queues "append.lua"),
             follow: guarded!(reads "follow.lua"),
             table: guarded!(reads "table.lua"),
-            beat: guarded!(writes "beat.lua"),
+            beat: guarded!(queues "beat.lua"),
             leave: guarded!(writes "leave.lua"),
             intend: guarded!(writes "intend.lua"),
             withdraw: guarded!(writes "withdraw.lua"),

@@ -32,7 +32,7 @@ impl RedisLog {
     pub(super) async fn name(&self, records: &mut [Record]) -> Result<(), StoreError> {
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(()) };
         let mut range = redis::cmd("XRANGE");
-        range.arg(self.keys.names()).arg(wire::id_of(first.position)).arg(wire::id_of(last.position));
+        range.arg(self.keys.load().names()).arg(wire::id_of(first.position)).arg(wire::id_of(last.position));
         let names = self.link.command(Op::Read, self.settings.patience, &range).await;
         wire::name(records, &names.map_err(|error| failed(&error))?);
         Ok(())
@@ -60,8 +60,9 @@ impl RedisLog {
         block: Duration,
     ) -> Result<(Position, Value), StoreError> {
         let patience = self.settings.patience;
+        let keys = self.keys.load_full();
         let guard =
-            self.dialect.form(&self.scripts.follow).by_hash(&self.keys.all(), &[&wire::epoch_bytes(epoch)]);
+            self.dialect.form(&self.scripts.follow).by_hash(&keys.all(), &[&wire::epoch_bytes(epoch)]);
         let read = self.read_command(after, block);
         let mut second = connection.clone();
         tokio::try_join!(
@@ -87,7 +88,7 @@ impl RedisLog {
             // A block of 0 would have the server wait for ever.
             read.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1));
         }
-        read.arg("STREAMS").arg(self.keys.stream()).arg(wire::id_of(after));
+        read.arg("STREAMS").arg(self.keys.load().stream()).arg(wire::id_of(after));
         read
     }
 }

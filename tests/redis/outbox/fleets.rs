@@ -5,8 +5,8 @@ use crate::log::intents::silent;
 use crate::log::{PATIENCE, link_in, server_at, settings};
 use crate::support::{Cluster, RedisServer, Tap, eventually, within};
 use larder::cdn::{Job, Outbox};
-use larder::fleet::{FleetObserver, FleetSettings, LogStore, NodeId, SharedLog, TABLE_SLOTS};
-use larder::invalidation::{Appending, Ledger, LedgerSettings, Log};
+use larder::fleet::{FleetObserver, FleetSettings, Intent, LogStore, NodeId, SharedLog, TABLE_SLOTS};
+use larder::invalidation::{Appending, IntentId, Ledger, LedgerSettings, Log, Names, Purge};
 use larder::redis::{RedisLog, RedisLogSettings, RedisServers};
 use larder::time::SystemClock;
 use std::sync::{Arc, Mutex};
@@ -123,16 +123,50 @@ async fn a_node_that_may_be_serving_is_waited_for() {
 
 #[tokio::test]
 async fn the_write_of_a_node_that_knew_of_no_cdn_is_swept_and_counted() {
-    let (server, node, _) = leader().await;
+    let (server, node, epoch) = leader().await;
     let survivor = follower(&server.url(), 5).await;
-    let dying = follower_of(&server.url(), 6, Vec::new()).await;
-    assert!(dying.log.intend(&[tag(1)]).await.is_some());
-    drop(dying);
+    let intent = Intent {
+        id: IntentId(1),
+        node: Some(NodeId(6)),
+        purges: Arc::from([Purge::from(&tag(1))]),
+        names: Names::NONE,
+        within: super::TERM,
+    };
+    node.log.intend(epoch, &intent).await.unwrap();
     buried(&server, 6, server.says("XLEN {shop}:log:stream", "1")).await;
     assert!(survivor.events.0.lock().unwrap().contains(&"nameless"));
-    assert_eq!(node.next().await, []);
+    assert_eq!(purged(&node.next().await), [super::everything()]);
     survivor.log.append(vec![tag(2)].into()).await.unwrap();
     assert_eq!(purged(&node.next().await), [vec![tag(2)]]);
+}
+
+#[tokio::test]
+async fn a_follower_without_cdns_names_what_it_purges_for_those_of_others() {
+    let (server, node, _) = leader().await;
+    let survivor = follower(&server.url(), 5).await;
+    let plain = follower_of(&server.url(), 6, Vec::new()).await;
+    plain.log.append(vec![tag(0)].into()).await.unwrap();
+    assert!(plain.log.intend(&[tag(1)]).await.is_some());
+    drop(plain);
+    let jobs = buried(&server, 6, queued(&node, 1)).await;
+    assert_eq!(purged(&jobs), [[tag(0)], [tag(1)]]);
+    assert!(!survivor.events.0.lock().unwrap().contains(&"nameless"));
+}
+
+#[tokio::test]
+async fn a_follower_that_hears_of_a_cdn_late_counts_what_it_could_not_name() {
+    let server = RedisServer::start().await;
+    let plain = follower_of(&server.url(), 6, Vec::new()).await;
+    let node = Node::at(&server.url(), 1);
+    node.open(None).await;
+    assert!(node.leads().await);
+    plain.log.append(vec![tag(0)].into()).await.unwrap();
+    plain.log.append(vec![tag(1)].into()).await.unwrap();
+    let jobs = queued(&node, 1).await;
+    let named = jobs[0].purges == [tag(0)];
+    assert!(named || jobs[0].purges == super::everything());
+    let counted = plain.events.0.lock().unwrap().contains(&"nameless");
+    assert_eq!(counted, !named, "unless a heartbeat was faster");
 }
 
 #[tokio::test]

@@ -13,7 +13,6 @@ use std::time::Duration;
 async fn an_append_queues_its_names_for_every_cdn() {
     let (server, node, epoch) = leader().await;
     let positions = purge(&node, epoch, 0..3).await;
-    append(&node.log, epoch, &record(3, Position::START)).await;
     let jobs = node.next().await;
     assert_eq!(jobs.iter().map(|job| job.position).collect::<Vec<_>>(), positions);
     assert_eq!(ids(&jobs), positions.iter().map(|at| JobId(at.as_u64())).collect::<Vec<_>>());
@@ -22,6 +21,8 @@ async fn an_append_queues_its_names_for_every_cdn() {
     assert!(jobs.iter().all(|job| seconds - job.at.as_secs() < 60));
     assert!(node.outbox.lead(OTHER, super::TERM).await.unwrap());
     assert_eq!(node.outbox.next(OTHER, 100, Duration::ZERO).await.unwrap(), jobs);
+    append(&node.log, epoch, &record(3, Position::START)).await;
+    assert_eq!(purged(&node.next().await), [everything()], "too much, where there are no names");
     assert!(node.outbox.next("unknown", 1, Duration::ZERO).await.is_err());
     assert_eq!(node.told.events(), []);
 }
@@ -34,10 +35,10 @@ async fn records_tell_their_names_to_nodes_that_tell_cdns() {
     let names = |number| Names::of(&[tag(number)]);
     let records = read(&node.log, epoch, Position::START).await;
     let read_names: Vec<_> = records.iter().map(|record| record.names.clone()).collect();
-    assert_eq!(read_names, [names(0), names(1), Names::NONE]);
+    assert_eq!(read_names, [names(0), names(1), Names::everything()]);
     let (_, between) = append(&node.log, epoch, &named(3, positions[0])).await;
     let between: Vec<_> = between.iter().map(|record| record.names.clone()).collect();
-    assert_eq!(between, [names(1), Names::NONE, names(3)]);
+    assert_eq!(between, [names(1), Names::everything(), names(3)]);
 
     // So has a read that waits for them.
     let after = read(&node.log, epoch, Position::START).await.last().unwrap().position;
@@ -49,11 +50,11 @@ async fn records_tell_their_names_to_nodes_that_tell_cdns() {
     let (records, _) = within("the record", async { tokio::join!(waiting, appending) }).await;
     assert_eq!(records.unwrap()[0].names, names(5));
 
-    // A node without CDNs, as one of a version that knows none, reads the same records, and appends without names.
+    // A node without CDNs reads the same records.
     let plain = log_at(&server.url());
     assert_eq!(plain.open(Position::START, None).await.unwrap().epoch(), epoch);
     let records = read(&plain, epoch, Position::START).await;
-    assert!(records.len() == 5 && records.iter().all(|record| record.names.is_empty()));
+    assert!(records.len() == 5 && records.iter().all(|record| !record.names.is_empty()));
     let fields: usize = server
         .command::<Vec<(String, Vec<redis::Value>)>>("XRANGE {shop}:log:stream - +")
         .await
@@ -62,7 +63,7 @@ async fn records_tell_their_names_to_nodes_that_tell_cdns() {
         .sum();
     assert_eq!(fields, 5 * 10, "every record has the five fields that every version reads");
     append(&plain, epoch, &record(4, positions[0])).await;
-    assert_eq!(node.next().await.len(), 4);
+    assert_eq!(node.next().await.len(), 6);
     assert_eq!(read(&node.log, epoch, Position::START).await.len(), 6);
 }
 
@@ -171,8 +172,6 @@ async fn a_wait_ends_with_the_append() {
         let outbox = Arc::clone(&node.outbox);
         async move { outbox.next(EDGE, 100, super::LONG).await.unwrap() }
     });
-    // An append of what no CDN is told ends none.
-    append(&node.log, epoch, &record(9, Position::START)).await;
     purge(&node, epoch, 0..1).await;
     assert_eq!(purged(&within("the job", waiting).await.unwrap()), [vec![tag(0)]]);
     let empty = node.outbox.next(EDGE, 100, Duration::from_millis(20)).await.unwrap();
