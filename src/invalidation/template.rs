@@ -70,6 +70,14 @@ impl Template {
         self.each().map(|name| &**name)
     }
 
+    /// What it says of its own, in order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(&**text),
+            Part::Name(_) => None,
+        })
+    }
+
     /// The text with each name looked up; `None` when one is missing.
     pub fn render<V: AsRef<str>>(&self, lookup: impl Fn(&str) -> Option<V>) -> Option<String> {
         let (text, whole) = self.written(|name| lookup(name));

@@ -2,6 +2,7 @@
 
 mod edgegrid;
 
+use super::request::exchange;
 use super::{MakeError, base};
 use crate::cdn::client::told;
 use crate::cdn::limits::AKAMAI;
@@ -77,6 +78,7 @@ pub struct Akamai {
     network: AkamaiNetwork,
     delete: bool,
     cp_codes: Vec<u64>,
+    secrets: [Secret; 3],
     limits: Limits,
 }
 
@@ -105,6 +107,7 @@ impl Akamai {
             base: base(&endpoint.clone().unwrap_or_else(|| format!("https://{host}")))?,
             network: *network,
             delete: *delete,
+            secrets: [client_token, client_secret, access_token].map(Secret::clone),
             cp_codes: cp_codes.clone(),
             limits,
         })
@@ -156,7 +159,8 @@ impl Provider for Akamai {
         })?;
         // One, but for URLs that were written with characters that have to be escaped.
         for Body { objects, text } in bodies(&objects(&call.targets, &self.cp_codes)) {
-            let reply = self.client.exchange(self.request(&uri, text)).await?;
+            let secrets: Vec<_> = self.secrets.iter().map(Secret::expose).collect();
+            let reply = exchange(&self.client, self.request(&uri, text), &secrets).await?;
             taken(&reply, objects)?;
         }
         Ok(())

@@ -92,3 +92,28 @@ fn limits_are_what_is_set() {
     assert_eq!((limits.queries, limits.soft, limits.rate.calls), (true, false, 1));
     assert_eq!(limits.header.as_ref().unwrap().longest, 100);
 }
+
+#[tokio::test]
+async fn what_is_written_in_the_template_is_told_nobody() {
+    fn repeats(seen: &Seen) -> Result<Vec<String>, Reply> {
+        let body = String::from_utf8_lossy(&seen.body);
+        Err(refusal(403, &format!("no such key: {} {body}", seen.target)))
+    }
+    let api = Api::start(repeats, done).await;
+    let all = HttpCall {
+        method: Method::POST,
+        url: Template::parse(&format!("{}/purge?key=k3y-of-the-zone&all=1", api.url())).unwrap(),
+        headers: Vec::new(),
+        body: Some(Template::parse(r#"{{"token":"t0ken-of-the-zone"}}"#).unwrap()),
+        item: None,
+        join: ",".to_owned(),
+        batch: 1,
+    };
+    let ProviderSettings::Http(others) = settings(&api.url(), SECRET) else {
+        unreachable!("it is by template")
+    };
+    let http = provider(ProviderSettings::Http(HttpSettings { all: Some(all), ..others }));
+    let error = format!("{:?}", http.send(&hard(vec![Target::All])).await.unwrap_err());
+    assert!(error.contains("no such key: /purge?"), "{error}");
+    assert!(!error.contains("k3y-of") && !error.contains("t0ken-of"), "{error}");
+}

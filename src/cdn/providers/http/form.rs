@@ -8,6 +8,7 @@ use crate::invalidation::Template;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use std::collections::HashSet;
 
 /// Bytes of names in the head of one request: servers take 8 KiB for a line of it, and encoding may make three bytes of one.
 const HEAD: usize = 2_500;
@@ -18,7 +19,7 @@ const BODY: usize = 64 << 10;
 /// Bytes of one name where it stands in a body.
 const LONGEST: usize = 8_000;
 
-/// A word of a field is taken for a secret from this length on. `Bearer` is shorter.
+/// What was written in the configuration is taken for a secret from this length on. `Bearer` is shorter.
 const MIN_SECRET: usize = 8;
 
 /// One kind of request, checked.
@@ -104,7 +105,15 @@ impl Form {
             Some(item) => item.clone(),
             None => Template::parse(natural).expect("it is one"),
         };
-        let secrets = call.headers.iter().filter(|(name, _)| ![CONTENT_TYPE, ACCEPT, HOST].contains(name));
+        let fields = call.headers.iter().filter(|(name, _)| ![CONTENT_TYPE, ACCEPT, HOST].contains(name));
+        let literal = [query.as_ref(), body.as_ref().map(|(body, _)| body)].into_iter().flatten();
+        let secrets: HashSet<String> = fields
+            .flat_map(|(_, value)| words(value.expose()))
+            .chain(literal.flat_map(Template::texts).flat_map(pieces))
+            .collect();
+        let mut secrets: Vec<_> = secrets.into_iter().collect();
+        // A longer one first: it may hold another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let mut form = Self {
             method: method.clone(),
             address,
@@ -114,7 +123,7 @@ impl Form {
             item,
             join: join.clone(),
             many: Many { targets: (*batch).max(1), bytes: HEAD, overhead: 0, longest: HEAD },
-            secrets: secrets.flat_map(|(_, value)| words(value.expose())).collect(),
+            secrets,
         };
         form.check(kind)?;
         form.many = form.measured();
@@ -271,6 +280,23 @@ fn is_address(uri: &Uri) -> bool {
 fn base(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
+/// What may be a key in what a template says of its own in a query or body: its words as they stand, and as they are once
+/// decoded, each by itself since nobody knows which an API repeats.
+fn pieces(text: &str) -> Vec<String> {
+    let divides = |c: char| c.is_whitespace() || c.is_control() || "\"'\\&=?,;:{}[]()<>".contains(c);
+    let written = std::iter::once(text.trim()).chain(text.split(divides)).chain(text.split(['"', '&', '=']));
+    let written = written.filter(|piece| piece.len() >= MIN_SECRET);
+    written.flat_map(|piece| [Some(piece.to_owned()), decoded(piece)]).flatten().collect()
+}
+
+/// A value of a query without its percent-encoding; `None`: it has none.
+fn decoded(piece: &str) -> Option<String> {
+    let value = encoded(piece).replace("%25", "%");
+    let address =
+        reqwest::Url::parse(&format!("http://api/?{value}")).ok().filter(|_| piece.contains('%'))?;
+    address.query_pairs().next().map(|(value, _)| value.into_owned())
+}
+
 
 fn written(target: &Target, name: &str, writing: Writing) -> Option<String> {
     match name.split_once('.') {

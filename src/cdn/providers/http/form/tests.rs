@@ -153,3 +153,32 @@ fn tokens_in_fields_are_known() {
     let form = Form::new(&secret, TargetKind::All).unwrap();
     assert_eq!(form.secrets(), ["Bearer s3cr3t-token", "s3cr3t-token"]);
 }
+
+#[test]
+fn what_is_written_in_queries_and_bodies_is_a_secret() {
+    #[track_caller]
+    fn check(address: &str, body: &str, secrets: &[&str], others: &[&str]) {
+        let form = Form::new(&call(address, &[], body), TargetKind::Tag).unwrap();
+        for secret in secrets {
+            assert!(form.secrets().contains(secret), "{secret} in {address} {body}: {:?}", form.secrets());
+        }
+        for other in others {
+            assert!(!form.secrets().contains(other), "{other} in {address} {body}");
+        }
+    }
+    check(
+        "http://api/purging?key=s3cr3t-12&tag={tag}",
+        "",
+        &["s3cr3t-12"],
+        &["/purging", "purging", "key", "tag"],
+    );
+    check("http://api/?key=a%2Bb%2Fc9876&tag={tag}", "", &["a%2Bb%2Fc9876", "a+b/c9876"], &[]);
+    check("http://api/?key=a+b/c98765==&tag={tag}", "", &["a+b/c98765"], &[]);
+    check(
+        "http://api/?tag={tag}",
+        r#"{{"token":"s3cr3t:a b","tags":["{tag}"]}}"#,
+        &["s3cr3t:a b"],
+        &["tags", "token"],
+    );
+    check("http://api/?tag={tag}", "token=0123456789&tag={tag}", &["0123456789"], &["{tag}"]);
+}
