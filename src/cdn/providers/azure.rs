@@ -5,7 +5,7 @@
 mod identity;
 
 use self::identity::Identity;
-use super::request::{encoded, exchange, json, judge_address, patterns};
+use super::request::{encoded, exchange, json, judge_address, no_page, patterns};
 use super::token::{Tokens, bearer};
 use super::{MakeError, base};
 use crate::cdn::limits::AZURE;
@@ -144,7 +144,7 @@ impl Provider for Azure {
 /// What a reply says. An endpoint that is being changed, by another purge or by an operator, answers with a conflict until
 /// that is done.
 fn verdict(reply: &Response<Bytes>) -> Option<CallError> {
-    let error = judge_address(reply)?;
+    let Some(error) = judge_address(reply) else { return no_page(reply, "Azure").err() };
     Some(match error {
         CallError::Refused { reason } if reply.status() == StatusCode::CONFLICT => {
             CallError::Later { kind: "in_progress", reason, after: None }

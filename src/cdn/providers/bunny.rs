@@ -3,7 +3,9 @@
 //! <https://docs.bunny.net/api-reference/core/purge/purge-url>,
 //! <https://docs.bunny.net/api-reference/core/pull-zone/purge-cache>
 
-use super::request::{bare, encoded, exchange, folder, json, judge_address, places, secret_value, tags};
+use super::request::{
+    bare, encoded, exchange, folder, json, judge_address, no_page, places, secret_value, tags,
+};
 use super::{MakeError, base};
 use crate::cdn::limits::{BUNNY, BUNNY_PREFIXES};
 use crate::cdn::{Call, CallError, Client, Limits, Location, Provider, TargetKind, judge};
@@ -101,6 +103,7 @@ impl Provider for Bunny {
             if let Some(error) = judge(&reply) {
                 return Err(error);
             }
+            no_page(&reply, "Bunny")?;
         }
         Ok(())
     }

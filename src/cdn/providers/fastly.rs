@@ -3,7 +3,7 @@
 //! <https://www.fastly.com/documentation/reference/api/purging/>
 
 use super::request::{
-    bare, encoded, exchange, has_dots, in_path, json, judge_address, places, secret_value, tags,
+    bare, encoded, exchange, has_dots, in_path, json, judge_address, own_words, places, secret_value, tags,
 };
 use super::{MakeError, base};
 use crate::cdn::limits::FASTLY;
@@ -14,7 +14,7 @@ use crate::time::{Clock, SystemClock, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The longest wait for more calls that is believed: the rate counts by the hour.
@@ -35,8 +35,8 @@ pub struct FastlySettings {
 
 /// The API of Fastly.
 ///
-/// Keys go out in batches, URLs one by one. A soft purge of everything does not exist: whoever plans names the tag that all
-/// replies bear, and what still comes as everything is purged hard.
+/// Keys go out in batches, URLs one by one. A soft purge of everything does not exist, and is a hard one: a tag that all replies
+/// bear would miss what was kept before they bore it, or was never told by Larder.
 #[derive(Debug)]
 pub struct Fastly {
     limits: Limits,
@@ -73,10 +73,11 @@ impl Fastly {
         &self,
         request: Request<Bytes>,
         judge: fn(&Response<Bytes>) -> Option<CallError>,
+        says: fn(&Value) -> bool,
     ) -> Result<(), CallError> {
         let reply = exchange(&self.client, request, &[self.token.expose()]).await?;
         match judge(&reply) {
-            None => Ok(()),
+            None => own_words(&reply, "Fastly", says),
             Some(error) => Err(until_reset(error, &reply, SystemClock::new().now())),
         }
     }
@@ -93,21 +94,27 @@ impl Provider for Fastly {
             TargetKind::Tag => {
                 let keys: Vec<_> = tags(call).collect();
                 let request = self.post(&format!("/service/{}/purge", self.service), call.mode);
-                self.ask(json(request, &json!({ "surrogate_keys": keys }))?, judge_address).await
+                self.ask(json(request, &json!({ "surrogate_keys": keys }))?, judge_address, Value::is_object)
+                    .await
             }
             TargetKind::All => {
                 let request = self.post(&format!("/service/{}/purge_all", self.service), Mode::Hard);
-                self.ask(bare(request)?, judge_address).await
+                self.ask(bare(request)?, judge_address, is_ok).await
             }
             TargetKind::Url | TargetKind::Prefix => {
                 for place in places(call) {
                     let request = self.post(&format!("/purge/{}", cached(place)), call.mode);
-                    self.ask(bare(request)?, judge).await?;
+                    self.ask(bare(request)?, judge, is_ok).await?;
                 }
                 Ok(())
             }
         }
     }
+}
+
+/// What it says of one purge. Of keys it says which purge each has become.
+fn is_ok(said: &Value) -> bool {
+    said["status"] == "ok"
 }
 
 /// A URL as the last part of the API's own. One with dot segments becomes a single segment, or they would lead out of

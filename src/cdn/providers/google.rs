@@ -5,7 +5,7 @@
 mod identity;
 
 use self::identity::Identity;
-use super::request::{encoded, exchange, json, judge_address, patterns, tags};
+use super::request::{encoded, exchange, json, judge_address, own_words, patterns, tags};
 use super::token::{Tokens, bearer};
 use super::{MakeError, base};
 use crate::cdn::limits::GOOGLE;
@@ -144,15 +144,16 @@ fn verdict(reply: &Response<Bytes>) -> Option<CallError> {
             Some(kind) => CallError::Later { kind, reason, after: None },
             None => CallError::Refused { reason },
         }),
-        None => error.map(|_| {
+        None if error.is_some() => {
             let told =
                 errors.iter().find_map(|error| error.get("message")?.as_str()).unwrap_or("without a reason");
-            CallError::Later {
+            Some(CallError::Later {
                 kind: kind.unwrap_or("server_error"),
                 reason: format!("the operation failed: {}", told.chars().take(300).collect::<String>()),
                 after: None,
-            }
-        }),
+            })
+        }
+        None => own_words(reply, "Google", |said| said["kind"] == "compute#operation").err(),
     }
 }
 
@@ -193,13 +194,18 @@ mod tests {
             assert_eq!(verdict(&reply).as_ref().map(CallError::as_str), expected, "{status} {body}");
         }
         check(200, r#"{"kind":"compute#operation","status":"PENDING"}"#, None);
-        check(200, "", None);
+        check(200, "", Some("server_error"));
+        check(200, "<h1>Welcome</h1>", Some("server_error"));
         check(
             200,
-            r#"{"status":"DONE","error":{"errors":[{"code":"X","message":"no"}]}}"#,
+            r#"{"kind":"compute#operation","status":"DONE","error":{"errors":[{"code":"X","message":"no"}]}}"#,
             Some("server_error"),
         );
-        check(200, r#"{"status":"DONE","error":{"errors":[{"code":"QUOTA_EXCEEDED"}]}}"#, Some("throttled"));
+        check(
+            200,
+            r#"{"kind":"compute#operation","status":"DONE","error":{"errors":[{"code":"QUOTA_EXCEEDED"}]}}"#,
+            Some("throttled"),
+        );
         check(403, r#"{"error":{"errors":[{"reason":"rateLimitExceeded"}]}}"#, Some("throttled"));
         check(403, r#"{"error":{"errors":[{"reason":"forbidden"}]}}"#, Some("credentials"));
         check(400, r#"{"error":{"errors":[{"reason":"resourceNotReady"}]}}"#, Some("in_progress"));

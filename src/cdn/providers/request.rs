@@ -1,10 +1,12 @@
 //! What requests to the APIs have in common: where they go, how values are put into them, and what is read of the replies.
 
 use super::MakeError;
+use crate::cdn::client::told;
 use crate::cdn::{Call, CallError, Client, Location, Target, judge};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
+use serde_json::Value;
 use std::fmt::Write as _;
 
 /// What stands where a secret stood.
@@ -21,10 +23,7 @@ pub(super) fn secret_value(what: &'static str, text: &str) -> Result<HeaderValue
 }
 
 /// A request with a body of JSON.
-pub(super) fn json(
-    request: http::request::Builder,
-    body: &serde_json::Value,
-) -> Result<Request<Bytes>, CallError> {
+pub(super) fn json(request: http::request::Builder, body: &Value) -> Result<Request<Bytes>, CallError> {
     let request = request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "application/json");
     built(request.body(Bytes::from(body.to_string())))
 }
@@ -72,6 +71,30 @@ pub(super) fn judge_address(reply: &Response<Bytes>) -> Option<CallError> {
         }
         error => Some(error),
     }
+}
+
+/// Whether a reply to a call that was taken is the API's own, by what it says as JSON. What stands in between (the page where
+/// a guest signs in, a proxy that is not to be passed) answers with success as well, and to believe it would lose the purge.
+pub(super) fn own_words(
+    reply: &Response<Bytes>,
+    api: &str,
+    says: impl FnOnce(&Value) -> bool,
+) -> Result<(), CallError> {
+    let own = serde_json::from_slice(reply.body()).is_ok_and(|said| says(&said));
+    if own { Ok(()) } else { Err(foreign(reply, api)) }
+}
+
+/// The same for an API that does not say anything: what says something as a page is another's.
+pub(super) fn no_page(reply: &Response<Bytes>, api: &str) -> Result<(), CallError> {
+    let kind = reply.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_page = kind.to_ascii_lowercase().starts_with(b"text/html")
+        || reply.body().trim_ascii_start().starts_with(b"<");
+    if is_page { Err(foreign(reply, api)) } else { Ok(()) }
+}
+
+fn foreign(reply: &Response<Bytes>, api: &str) -> CallError {
+    let reason = format!("not the reply of {api}: {}", told(reply.status(), reply.body()));
+    CallError::Later { kind: "server_error", reason, after: None }
 }
 
 /// The places that a call names; what is no place is left out.
@@ -170,6 +193,23 @@ mod tests {
         for path in ["/", "/a..b", "/...", "/.well-known/x", "/a/..b"] {
             assert!(!has_dots(path), "{path}");
         }
+    }
+
+    #[test]
+    fn what_stands_in_between_is_no_success() {
+        #[track_caller]
+        fn check(kind: Option<&str>, body: &'static str, json: bool, silent: bool) {
+            let mut reply = Response::new(Bytes::from_static(body.as_bytes()));
+            reply.headers_mut().extend(kind.map(|kind| (CONTENT_TYPE, kind.parse().unwrap())));
+            let own = own_words(&reply, "the API", |said| said["status"] == "ok");
+            assert_eq!((own.is_ok(), no_page(&reply, "the API").is_ok()), (json, silent), "{kind:?} {body}");
+            assert!(own.err().is_none_or(|error| error.as_str() == "server_error"));
+        }
+        check(Some("application/json"), r#"{"status":"ok"}"#, true, true);
+        check(None, r#"{"status":"no"}"#, false, true);
+        check(None, "", false, true);
+        check(None, "\n <!doctype html><h1>Welcome</h1>", false, false);
+        check(Some("Text/HTML; charset=utf-8"), "Sign in", false, false);
     }
 
     #[test]

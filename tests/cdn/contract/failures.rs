@@ -127,6 +127,20 @@ async fn what_was_done_without_an_answer_is_done_again() {
 }
 
 #[tokio::test]
+async fn the_page_of_something_in_between_is_no_success() {
+    // What an API by template says when it is done, nobody knows.
+    for subject in EACH.into_iter().filter(|subject| subject.name != "http") {
+        let api = Api::start(subject.contract, subject.done).await;
+        let provider = ready(subject, &api, DEADLINE).await;
+        let page = Reply::ok("<!doctype html>\n<h1>Welcome, guest</h1>").header("Content-Type", "text/html");
+        api.fail([Fault::Answer(page)]);
+        let error = provider.send(&one()).await.unwrap_err();
+        assert_eq!(error.as_str(), "server_error", "{}: {error}", subject.name);
+        api.check(provider.send(&one()).await, subject.purged);
+    }
+}
+
+#[tokio::test]
 async fn wrong_credentials_wait_for_whoever_mends_them() {
     for subject in EACH {
         let api = Api::start(subject.contract, subject.done).await;
