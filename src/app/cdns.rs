@@ -132,12 +132,14 @@ fn reach(settings: &Settings) -> Reach {
     let of_routes =
         settings.routes.iter().filter_map(|route| route.pattern.as_ref()?.host.as_ref()?.literal());
     let of_cdns = settings.cdns.iter().flat_map(|cdn| cdn.hosts.iter().map(|host| &**host));
-    for host in settings.host_aliases.canonical_names().chain(of_routes).chain(of_cdns) {
+    let aliases = &settings.host_aliases;
+    for host in aliases.canonical_names().chain(of_routes).chain(of_cdns) {
+        let host = aliases.canonical(host);
         if !hosts.iter().any(|known| **known == *host) {
             hosts.push(host.into());
         }
     }
-    Reach { routes: settings.routes.iter().map(route_reach).collect(), hosts }
+    Reach { routes: settings.routes.iter().map(route_reach).collect(), hosts, aliases: aliases.clone() }
 }
 
 fn route_reach(route: &Route) -> RouteReach {

@@ -3,7 +3,7 @@
 //! A row says the most that an API takes with everything it offers turned on; its provider takes away what is not set up. Where
 //! a page is silent the figure is Larder's own, and the comment says so.
 
-use super::{Alphabet, Limits, Many, Rate, Separator, TagHeader};
+use super::{Alphabet, HostUse, Limits, Many, Rate, Separator, TagHeader};
 use http::HeaderName;
 use std::time::Duration;
 
@@ -37,6 +37,7 @@ pub static CLOUDFRONT: Limits = Limits {
     all: true,
     soft: false,
     queries: true,
+    hosts: HostUse::None,
     // Not documented. Ten calls within a second were seen to be refused, one a second never.
     rate: Rate { calls: 1, per: Duration::from_secs(1), burst: 3 },
     header: Some(TagHeader {
@@ -64,6 +65,7 @@ pub static FASTLY: Limits = Limits {
     all: true,
     soft: true,
     queries: false,
+    hosts: HostUse::Needed,
     // 100,000 an hour for a customer, counted beside the rate of other calls. How many may come at once is not documented; a
     // hundred is what that is in four seconds.
     rate: Rate { calls: 100_000, per: Duration::from_secs(3600), burst: 100 },
@@ -91,6 +93,7 @@ pub static CLOUDFLARE: Limits = Limits {
     all: true,
     soft: false,
     queries: false,
+    hosts: HostUse::Needed,
     // Pro, the least of the plans that are paid for: five a second from a bucket of 25. Free has five a minute, Enterprise
     // fifty a second; each for all zones of an account together.
     rate: Rate { calls: 5, per: Duration::from_secs(1), burst: 25 },
@@ -117,6 +120,7 @@ pub static AKAMAI: Limits = Limits {
     all: true,
     soft: true,
     queries: false,
+    hosts: HostUse::Needed,
     // For all clients of an account together.
     rate: Rate { calls: 50, per: Duration::from_secs(1), burst: 100 },
     header: Some(TagHeader {
@@ -142,6 +146,7 @@ pub static GOOGLE: Limits = Limits {
     all: true,
     soft: false,
     queries: true,
+    hosts: HostUse::Optional,
     // 500 requests a minute; a prefix takes two of them, so half that many calls are never too many.
     rate: Rate { calls: 250, per: Duration::from_secs(60), burst: 25 },
     header: Some(TagHeader {
@@ -166,6 +171,7 @@ pub static AZURE: Limits = Limits {
     all: true,
     soft: false,
     queries: true,
+    hosts: HostUse::None,
     // Azure Resource Manager lets a subscription write ten times a second, from a bucket of 200
     // (azure-resource-manager/management/request-limits-and-throttling). Front Door takes fewer without saying how many, and
     // each purge takes minutes: one a second, in calls of a hundred paths, is not what it would refuse.
@@ -188,6 +194,7 @@ pub static BUNNY: Limits = Limits {
     soft: false,
     // They are one object or many, as the pull zone is set up.
     queries: false,
+    hosts: HostUse::Needed,
     // Of exact URLs. Nothing is said of tags.
     rate: Rate { calls: 5, per: Duration::from_secs(1), burst: 120 },
     header: Some(TagHeader {

@@ -36,8 +36,8 @@ pub use job::{DeadLetter, Job, JobId};
 pub use observer::{CallResult, CdnObserver, PurgeResult};
 pub use outbox::{Backlog, Outbox, OutboxError, Wait};
 pub use provider::{
-    Alphabet, Call, CallError, CallId, Limits, Location, Many, Provider, Rate, Separator, TagHeader, Target,
-    TargetKind,
+    Alphabet, Call, CallError, CallId, HostUse, Limits, Location, Many, Provider, Rate, Separator, TagHeader,
+    Target, TargetKind,
 };
 pub use reach::{Aim, Reach, RouteReach, Unsayable};
 pub use settings::{CdnSettings, ProviderSettings};

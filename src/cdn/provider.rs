@@ -196,6 +196,17 @@ pub struct Alphabet {
     pub ignores_case: bool,
 }
 
+/// What the host of a URL or prefix is to an API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostUse {
+    /// It takes paths alone; each is purged for every host.
+    None,
+    /// A path without one is purged for every host.
+    Optional,
+    /// It has to be told, and what is kept under other names of the host stays.
+    Needed,
+}
+
 /// What an API takes, each figure from its documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -211,6 +222,8 @@ pub struct Limits {
     pub soft: bool,
     /// Whether a purge of a URL reaches it with every query.
     pub queries: bool,
+    /// What the hosts of URLs and prefixes are to it.
+    pub hosts: HostUse,
     /// How often it may be called.
     pub rate: Rate,
     /// How replies tell it their tags; set exactly where `tag` is.

@@ -7,7 +7,10 @@
 //! | tag | its word · what the rules say replies with that tag are the answers to: URLs, else prefixes |
 //! | route | its word · the prefix that its pattern begins with |
 //!
-//! and everything behind each. *Words* are tags that replies bear for the CDN (`tags`); beside any of them goes the word
+//! and everything behind each. A purge means a service, whatever name it was asked by. An API that wants hosts is told each
+//! name under which the CDN may keep it: those that the CDN's `hosts` lists of that service, or the canonical name and all its
+//! aliases; the `public_url` alone, if there is one.
+//! *Words* are tags that replies bear for the CDN (`tags`); beside any of them goes the word
 //! that replies bear which had no room for all.
 //!
 //! A CDN that takes no tags is told what the *rules* say of a tag. An origin may give the same tag to other replies, and those
@@ -18,8 +21,9 @@ mod rules;
 use self::rules::{answers, fill};
 use super::spelling::{folder, normal, spellings};
 use super::tags::{overflow_word, words_of_matcher};
-use super::{CdnSettings, Limits, Location, Target, TargetKind};
+use super::{CdnSettings, HostUse, Limits, Location, Target, TargetKind};
 use crate::invalidation::{Invalidation, Matcher, Mode, Template, Variable};
+use crate::key::HostAliases;
 use crate::route::{Filled, HostPattern, PathPattern};
 use std::sync::Arc;
 
@@ -30,6 +34,8 @@ pub struct Reach {
     pub routes: Vec<RouteReach>,
     /// The canonical hosts that are known: those that routes and CDNs name.
     pub hosts: Vec<Box<str>>,
+    /// The other names of hosts.
+    pub aliases: HostAliases,
 }
 
 /// What one route reaches.
@@ -56,6 +62,7 @@ type Targets = Result<Vec<Target>, Unsayable>;
 #[derive(Clone, Debug)]
 pub struct Aim {
     limits: Limits,
+    /// As the CDN knows them.
     hosts: Vec<Box<str>>,
     public_url: Option<Arc<str>>,
 }
@@ -81,10 +88,10 @@ impl Aim {
     /// What the CDN is told of a purge; nothing where it does not stand before what is purged.
     pub fn targets(&self, purge: &Invalidation, reach: &Reach) -> Targets {
         let found = match &purge.matcher {
-            Matcher::Path { authority, path } => self.of_path(authority, path)?,
-            Matcher::Prefix { authority, .. } if !self.stands_before(authority) => Vec::new(),
+            Matcher::Path { authority, path } => self.of_path(authority, path, reach)?,
+            Matcher::Prefix { authority, .. } if !self.stands_before(authority, reach) => Vec::new(),
             matcher @ Matcher::Prefix { authority, path } => match self.limits.prefix {
-                Some(_) => vec![Target::Prefix(self.location(authority, &normal(path)))],
+                Some(_) => self.below(authority, &normal(path), reach)?,
                 None => self.by_word(matcher, TargetKind::Prefix)?,
             },
             matcher @ Matcher::Tag(tag) => match words_of_matcher(matcher, &self.limits) {
@@ -97,16 +104,16 @@ impl Aim {
             },
             Matcher::All => self.everything(TargetKind::All)?,
         };
-        self.fitting(found)
+        self.fitting(found, reach)
     }
 
     /// What covers a target and is wider; `None`: nothing is.
-    pub fn wider(&self, target: &Target) -> Option<Vec<Target>> {
+    pub fn wider(&self, target: &Target, reach: &Reach) -> Option<Vec<Target>> {
         match target {
             Target::Url(Location { base, path }) | Target::Prefix(Location { base, path }) => {
                 match folder(path) {
-                    Some(folder) => self.below(base, folder).ok(),
-                    None if target.kind() == TargetKind::Url => self.below(base, "/").ok(),
+                    Some(folder) => self.below_base(base, folder, reach).ok(),
+                    None if target.kind() == TargetKind::Url => self.below_base(base, "/", reach).ok(),
                     None => self.everything(TargetKind::Prefix).ok(),
                 }
             }
@@ -121,21 +128,29 @@ impl Aim {
         self.everything(TargetKind::All).ok()
     }
 
-    fn of_path(&self, authority: &str, path: &str) -> Targets {
-        if !self.stands_before(authority) {
+    fn of_path(&self, authority: &str, path: &str, reach: &Reach) -> Targets {
+        if !self.stands_before(authority, reach) {
             return Ok(Vec::new());
         }
-        let urls = || spellings(path).into_iter().map(|path| Target::Url(self.location(authority, &path)));
+        let urls = || -> Vec<Target> {
+            let spellings = spellings(path);
+            let of_base = |base: Arc<str>| {
+                let location =
+                    move |path: &String| Location { base: Arc::clone(&base), path: (&**path).into() };
+                spellings.iter().map(location).map(Target::Url)
+            };
+            self.bases(authority, reach).into_iter().flat_map(of_base).collect()
+        };
         if self.limits.url.is_some() && self.limits.queries {
-            return Ok(urls().collect());
+            return Ok(urls());
         }
         let wider = match words_of_matcher(&Matcher::path(authority, path), &self.limits) {
             Some(word) => Ok(told(word)),
-            None => self.below(&self.base(authority), &normal(path)),
+            None => self.below(authority, &normal(path), reach),
         };
         // Without any way to reach the queries of a URL, at least the URL.
         wider.or_else(|unsayable| match self.limits.url {
-            Some(_) => Ok(urls().collect()),
+            Some(_) => Ok(urls()),
             None => Err(unsayable),
         })
     }
@@ -169,35 +184,47 @@ impl Aim {
             return self.everything(TargetKind::Url);
         };
         let mut found = Vec::new();
-        for authority in authorities.iter().filter(|authority| self.stands_before(authority)) {
+        for authority in &authorities {
             match filled {
                 Filled::Paths(paths) => {
                     for path in paths {
-                        add(&mut found, self.of_path(authority, path)?);
+                        add(&mut found, self.of_path(authority, path, reach)?);
                     }
                 }
                 Filled::Below(path) => {
                     let path = if path.is_empty() { "/" } else { path };
-                    add(&mut found, self.below(&self.base(authority), path)?);
+                    add(&mut found, self.below(authority, path, reach)?);
                 }
             }
         }
         Ok(found)
     }
 
-    /// Everything at or below a path.
-    fn below(&self, base: &Arc<str>, path: &str) -> Targets {
+    /// Everything at or below a path of a service.
+    fn below(&self, authority: &str, path: &str, reach: &Reach) -> Targets {
+        let mut found = Vec::new();
+        for base in self.bases(authority, reach) {
+            add(&mut found, self.below_base(&base, path, reach)?);
+        }
+        Ok(found)
+    }
+
+    /// The same under one of its names.
+    fn below_base(&self, base: &Arc<str>, path: &str, reach: &Reach) -> Targets {
         if self.limits.prefix.is_some() {
             return Ok(vec![Target::Prefix(Location { base: Arc::clone(base), path: path.into() })]);
         }
         // Words are made of canonical hosts. Where the public one stands for all of them, nobody knows which is meant.
         match base.split_once("://").filter(|_| self.public_url.is_none()) {
-            Some((_, authority)) => self.by_word(&Matcher::prefix(authority, path), TargetKind::Prefix),
+            Some((_, name)) => {
+                self.by_word(&Matcher::prefix(reach.aliases.canonical(name), path), TargetKind::Prefix)
+            }
             None if self.hosts.is_empty() => self.everything(TargetKind::Prefix),
             None => {
                 let mut found = Vec::new();
                 for host in &self.hosts {
-                    add(&mut found, self.by_word(&Matcher::prefix(host, path), TargetKind::Prefix)?);
+                    let matcher = Matcher::prefix(reach.aliases.canonical(host), path);
+                    add(&mut found, self.by_word(&matcher, TargetKind::Prefix)?);
                 }
                 Ok(found)
             }
@@ -218,7 +245,7 @@ impl Aim {
         }
         let bases = match &self.public_url {
             Some(url) => vec![Arc::clone(url)],
-            None => self.hosts.iter().map(|host| self.base(host)).collect(),
+            None => self.hosts.iter().map(|host| https(host)).collect(),
         };
         let prefix = |base| Target::Prefix(Location { base, path: "/".into() });
         match self.limits.prefix {
@@ -227,46 +254,60 @@ impl Aim {
         }
     }
 
-    /// The canonical hosts that a route answers for, as far as the CDN can be asked for them; `None`: nobody knows them.
+    /// The canonical hosts that a route answers for, as far as the CDN stands before them, an empty one for all hosts at
+    /// once; `None`: nobody knows them.
     fn authorities(&self, pattern: Option<&HostPattern>, reach: &Reach) -> Option<Vec<Box<str>>> {
-        let known = if self.hosts.is_empty() { &reach.hosts } else { &self.hosts };
-        let mut found: Vec<Box<str>> = known
-            .iter()
-            .filter(|host| pattern.is_none_or(|pattern| pattern.matches(host)))
-            .cloned()
-            .collect();
-        match pattern.and_then(HostPattern::literal) {
-            Some(host) if !found.iter().any(|known| **known == *host) => found.push(host.into()),
-            // The CDN stands before none of them.
-            None if found.is_empty() && !self.hosts.is_empty() => {}
-            // One name stands for all hosts.
-            None if found.is_empty() && self.public_url.is_some() => found.push("".into()),
-            _ => {}
+        let literal = pattern.and_then(HostPattern::literal);
+        if self.hosts.is_empty() && literal.is_none() {
+            // A route that takes any host answers for more of them than the file names.
+            let at_once = self.public_url.is_some() || self.limits.hosts != HostUse::Needed;
+            return at_once.then(|| vec!["".into()]);
         }
-        (!found.is_empty() || !self.hosts.is_empty()).then_some(found)
+        let known = if self.hosts.is_empty() { &reach.hosts } else { &self.hosts };
+        let known = known.iter().map(|host| reach.aliases.canonical(host));
+        let matching = known.filter(|host| pattern.is_none_or(|pattern| pattern.matches(host)));
+        let mut found: Vec<Box<str>> = Vec::new();
+        for host in literal.into_iter().chain(matching) {
+            if !found.iter().any(|known| **known == *host) {
+                found.push(host.into());
+            }
+        }
+        found.retain(|host| self.stands_before(host, reach));
+        if self.limits.hosts == HostUse::None {
+            found.truncate(1);
+        }
+        Some(found)
     }
 
-    fn stands_before(&self, authority: &str) -> bool {
-        self.hosts.is_empty() || self.hosts.iter().any(|host| **host == *authority)
+    fn stands_before(&self, authority: &str, reach: &Reach) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|host| reach.aliases.canonical(host) == authority)
     }
 
-    fn base(&self, authority: &str) -> Arc<str> {
-        self.public_url.clone().unwrap_or_else(|| format!("https://{authority}").into())
-    }
-
-    fn location(&self, authority: &str, path: &str) -> Location {
-        Location { base: self.base(authority), path: path.into() }
+    /// What stands before the paths of a service where the CDN knows them.
+    fn bases(&self, authority: &str, reach: &Reach) -> Vec<Arc<str>> {
+        if let Some(url) = &self.public_url {
+            return vec![Arc::clone(url)];
+        }
+        if authority.is_empty() || self.limits.hosts == HostUse::None {
+            return vec![https(authority)];
+        }
+        if self.hosts.is_empty() {
+            let others = reach.aliases.others(authority);
+            return std::iter::once(authority).chain(others).map(https).collect();
+        }
+        let own = self.hosts.iter().filter(|host| reach.aliases.canonical(host) == authority);
+        own.map(|host| https(host)).collect()
     }
 
     /// These, each whose name is too long widened until it is not.
-    fn fitting(&self, mut rest: Vec<Target>) -> Targets {
+    fn fitting(&self, mut rest: Vec<Target>, reach: &Reach) -> Targets {
         let mut found = Vec::new();
         while !rest.is_empty() {
             let (fit, long): (Vec<_>, Vec<_>) = rest.into_iter().partition(|target| self.fits(target));
             add(&mut found, fit);
             rest = Vec::new();
             for target in long {
-                add(&mut rest, self.wider(&target).ok_or(Unsayable(target.kind()))?);
+                add(&mut rest, self.wider(&target, reach).ok_or(Unsayable(target.kind()))?);
             }
         }
         Ok(found)
@@ -276,6 +317,10 @@ impl Aim {
         let longest = self.limits.many(target.kind()).map_or(0, |many| many.longest);
         name_length(target) <= longest
     }
+}
+
+fn https(name: &str) -> Arc<str> {
+    format!("https://{name}").into()
 }
 
 /// Bytes of the name of a target.

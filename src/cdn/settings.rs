@@ -11,7 +11,7 @@ pub struct CdnSettings {
     pub name: Arc<str>,
     /// Whose API, and how.
     pub provider: ProviderSettings,
-    /// The canonical hosts it stands before; purges of others are not sent. Empty: all.
+    /// The hosts it stands before, each by the name that it knows; purges of others are not sent. Empty: all.
     pub hosts: Vec<Box<str>>,
     /// Scheme and host as clients write them, where they are not `https://` and the canonical host.
     pub public_url: Option<Arc<str>>,

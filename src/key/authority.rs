@@ -37,6 +37,19 @@ impl HostAliases {
         names.into_iter()
     }
 
+    /// The one name of the service that a canonical authority names: of aliases another, else itself.
+    pub fn canonical<'a>(&'a self, authority: &'a str) -> &'a str {
+        self.resolve(authority).unwrap_or(authority)
+    }
+
+    /// The other names of a service, in order.
+    pub fn others(&self, name: &str) -> Vec<&str> {
+        let aliases = self.names.iter().filter(|(_, canonical)| ***canonical == *name);
+        let mut others: Vec<_> = aliases.map(|(alias, _)| &**alias).collect();
+        others.sort_unstable();
+        others
+    }
+
     /// The service that a canonical authority is another name of. An alias without a port is one on every port.
     fn resolve(&self, authority: &str) -> Option<&str> {
         if self.names.is_empty() {
@@ -271,6 +284,12 @@ mod tests {
                 ("user@catalog.svc", None),
             ],
         );
+        let of_two =
+            HostAliases::new(aliases[..3].iter().map(|(alias, name)| ((*alias).into(), (*name).into())));
+        assert_eq!(of_two.others("shop.example.com"), ["catalog.svc", "internal:8081"]);
+        assert_eq!(of_two.others("catalog.svc"), [""; 0]);
+        assert_eq!(of_two.canonical("catalog.svc:3000"), "shop.example.com");
+        assert_eq!(of_two.canonical("another"), "another");
         let aliases = HostAliases::new([("chained".to_owned(), "catalog.svc".to_owned())]);
         assert_eq!(canonical_authority("chained", Scheme::Http, &aliases).as_deref(), Some("catalog.svc"));
     }

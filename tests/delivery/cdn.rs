@@ -108,10 +108,19 @@ impl Cdn {
 
     /// The lines of a configuration that has it in front. `more`: other keys of the CDN, a line each.
     pub(crate) fn yaml(&self, more: &str) -> String {
+        self.yaml_with("{path}", more)
+    }
+
+    /// As [`Cdn::yaml`], for a CDN that is told the host, too: as the first segment of the path.
+    pub(crate) fn yaml_with_host(&self, more: &str) -> String {
+        self.yaml_with("/{host}{path}", more)
+    }
+
+    fn yaml_with(&self, path: &str, more: &str) -> String {
         let address = self.server.address();
         let more: String = more.lines().map(|line| format!("    {}\n", line.trim())).collect();
         format!(
-            "cdn:\n  - name: edge\n    http:\n      url: {{ method: PURGE, url: \"http://{address}{{path}}\" }}\n      \
+            "cdn:\n  - name: edge\n    http:\n      url: {{ method: PURGE, url: \"http://{address}{path}\" }}\n      \
              queries: true\n      all: {{ method: PURGE, url: \"http://{address}/everything\" }}\n    gather: 20ms\n    timeout: 1s\n    rate: 1000/s\n{more}"
         )
     }

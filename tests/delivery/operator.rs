@@ -64,6 +64,38 @@ async fn a_purge_can_be_waited_for_until_the_cdn_has_it() {
 }
 
 #[tokio::test]
+async fn a_service_is_purged_under_every_name_that_the_cdn_knows() {
+    async fn check(more: &str, expected: &[&str]) {
+        let keeper = Keeper::spool();
+        let cdn = Cdn::start().await;
+        let shop = Shop::start(&cdn.story).await;
+        let yaml = cdn.yaml_with_host(more) + "host_aliases: { shop.test: [www.shop.test, m.shop.test] }\n";
+        let process = Process::run(&shop.larder(&keeper, &yaml)).await;
+        crate::shop::well(&process).await;
+        for host in ["shop.test", "www.shop.test"] {
+            let known = cdn.story.events().len();
+            let what = json!({ "urls": [format!("http://{host}/page/1")] });
+            let reply = process.admin("POST", "/purge?wait=cdn").json(&what).send().await;
+            assert_eq!(reply.status, 200, "{more}: {}", reply.text());
+            let purged = |name: &&str| Event::Purged(format!("/{name}/page/1"));
+            let mut told = cdn.story.events().split_off(known);
+            told.sort_by_key(|event| format!("{event:?}"));
+            assert_eq!(told, expected.iter().map(purged).collect::<Vec<_>>(), "{more}: {host}");
+        }
+        let known = cdn.story.events().len();
+        let reply = process.request("PUT", "/page/2").host("m.shop.test").body("new").send().await;
+        assert_eq!(reply.status, 204, "{}", reply.text());
+        let told = |events: &[Event], name: &str| {
+            events[known..].contains(&Event::Purged(format!("/{name}/page/2")))
+        };
+        cdn.story.until("the write is told", |events| expected.iter().all(|name| told(events, name))).await;
+    }
+    check("", &["m.shop.test", "shop.test", "www.shop.test"]).await;
+    check("hosts: [www.shop.test]", &["www.shop.test"]).await;
+    check("hosts: [www.shop.test, shop.test, elsewhere.test]", &["shop.test", "www.shop.test"]).await;
+}
+
+#[tokio::test]
 async fn metrics_tell_of_calls_and_of_the_backlog() {
     let keeper = Keeper::spool();
     let cdn = Cdn::start().await;

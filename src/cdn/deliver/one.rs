@@ -164,7 +164,7 @@ impl Delivery {
             }
             pending.add(job, targets, unsayable, now);
         }
-        let widened = pending.relieve(&self.aim, self.rate, now);
+        let widened = pending.relieve(&self.aim, &reach, self.rate, now);
         drop(pending);
         for kind in widened {
             self.observer.widened(&self.settings.name, kind);

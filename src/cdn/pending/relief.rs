@@ -1,6 +1,6 @@
 //! When more waits than the rate of an API lets through: fewer, wider targets.
 
-use super::super::{Aim, Limits, Rate, Target, TargetKind};
+use super::super::{Aim, Limits, Rate, Reach, Target, TargetKind};
 use super::lane::Link;
 use super::{MAX_LINKS, Pending, index};
 use crate::invalidation::Mode;
@@ -15,11 +15,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 impl Pending {
     /// Turns targets into wider ones that take fewer calls, as long as all calls together would take too long at `rate`;
     /// everything, if there is no other way. Returns the kinds that were.
-    pub(in crate::cdn) fn relieve(&mut self, aim: &Aim, rate: Rate, now: Timestamp) -> Vec<TargetKind> {
+    pub(in crate::cdn) fn relieve(
+        &mut self,
+        aim: &Aim,
+        reach: &Reach,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Vec<TargetKind> {
         let mut widened = Vec::new();
         while self.is_too_much(aim.limits(), rate) {
             let kinds = [TargetKind::Url, TargetKind::Prefix];
-            let folded: Vec<_> = kinds.into_iter().filter(|kind| self.fold(*kind, aim, rate, now)).collect();
+            let folded = kinds.into_iter().filter(|kind| self.fold(*kind, aim, reach, rate, now));
+            let folded: Vec<_> = folded.collect();
             widened.extend(&folded);
             if folded.is_empty() {
                 widened.extend(self.widen_all(aim, now).then_some(TargetKind::All));
@@ -42,12 +49,12 @@ impl Pending {
     }
 
     /// Joins targets of a kind that share what is wider, where that takes less of a call; those with most to gain first.
-    fn fold(&mut self, kind: TargetKind, aim: &Aim, rate: Rate, now: Timestamp) -> bool {
+    fn fold(&mut self, kind: TargetKind, aim: &Aim, reach: &Reach, rate: Rate, now: Timestamp) -> bool {
         let mut folded = false;
         for mode in Mode::EACH {
             let mut groups: BTreeMap<Vec<Target>, Vec<Target>> = BTreeMap::new();
             for target in self.lanes[index(kind)][mode as usize].targets() {
-                if let Some(wider) = aim.wider(target) {
+                if let Some(wider) = aim.wider(target, reach) {
                     groups.entry(wider).or_default().push(target.clone());
                 }
             }

@@ -1,5 +1,7 @@
 use super::super::spelling::lies_below;
-use super::super::{Aim, CdnSettings, Limits, Location, Many, ProviderSettings, Rate, providers};
+use super::super::{
+    Aim, CdnSettings, HostUse, Limits, Location, Many, ProviderSettings, Rate, Reach, providers,
+};
 use super::*;
 use crate::secret::Secret;
 use proptest::prelude::*;
@@ -35,6 +37,7 @@ fn limits(targets: usize) -> Limits {
         all: true,
         soft: true,
         queries: true,
+        hosts: HostUse::Needed,
         rate: Rate { calls: 1, per: Duration::from_secs(1), burst: 1 },
         header: None,
         source: "",
@@ -338,7 +341,7 @@ fn too_many_for_the_rate_become_fewer_and_wider() {
         let mut bench = Bench::new(1);
         urls.for_each(|path| _ = bench.add(&[url(&path)]));
         let rate = Rate { calls, per: Duration::from_secs(1), burst: 1 };
-        let widened = bench.pending.relieve(&aim(limits(1)), rate, bench.now);
+        let widened = bench.pending.relieve(&aim(limits(1)), &Reach::default(), rate, bench.now);
         assert_eq!(widened.is_empty(), bench.jobs as usize <= 60 * calls as usize);
         let all: Vec<Target> = bench.deliver().concat();
         assert!(sent.iter().all(|target| all.contains(target)), "{:?}", &all[..10.min(all.len())]);
@@ -358,7 +361,7 @@ fn tags_that_are_too_many_become_everything() {
     let mut bench = Bench::new(1);
     let ids: Vec<_> = (0..200).map(|n| bench.add(&[tag(&n.to_string()), tag("overflow")])).collect();
     let rate = Rate { calls: 1, per: Duration::from_secs(1), burst: 1 };
-    assert_eq!(bench.pending.relieve(&aim(limits(1)), rate, bench.now), [TargetKind::All]);
+    assert_eq!(bench.pending.relieve(&aim(limits(1)), &Reach::default(), rate, bench.now), [TargetKind::All]);
     assert_eq!(bench.pending.links, ids.len());
     assert_eq!(bench.deliver(), [vec![Target::All]]);
     assert_eq!(bench.pending.links, 0);
@@ -466,7 +469,7 @@ impl History {
             }
             Step::Relieve => {
                 let rate = Rate { calls: 1, per: Duration::from_secs(20), burst: 1 };
-                self.bench.pending.relieve(&aim(limits(3)), rate, now);
+                self.bench.pending.relieve(&aim(limits(3)), &Reach::default(), rate, now);
             }
             Step::Close => self.close(),
         }

@@ -103,6 +103,8 @@ fn rules(call: &Call) -> Vec<Value> {
             Target::Url(place) | Target::Prefix(place) => Some(place.host().to_owned()),
             Target::Tag(_) | Target::All => None,
         };
+        // A rule without a host is one for all of them.
+        let host = host.filter(|host| !host.is_empty());
         let rules = patterns(target).into_iter().map(move |path| match &host {
             Some(host) => json!({ "path": path, "host": host }),
             None => json!({ "path": path }),

@@ -5,7 +5,7 @@ mod form;
 use self::form::Form;
 use super::MakeError;
 use super::request::exchange;
-use crate::cdn::{Call, CallError, Client, Limits, Provider, Rate, TagHeader, TargetKind, judge};
+use crate::cdn::{Call, CallError, Client, HostUse, Limits, Provider, Rate, TagHeader, TargetKind, judge};
 use crate::invalidation::Template;
 use crate::secret::Secret;
 use async_trait::async_trait;
@@ -102,6 +102,7 @@ impl Http {
         let (url, prefix) = (form(url, TargetKind::Url)?, form(prefix, TargetKind::Prefix)?);
         let all = form(all, TargetKind::All)?;
         let many = |form: &Option<Form>| form.as_ref().map(Form::many);
+        let names_host = [&url, &prefix].into_iter().flatten().any(Form::names_host);
         // A tag that replies bear must be one that can be purged.
         let longest = many(&tag).map_or(usize::MAX, |many| many.longest);
         let header =
@@ -114,6 +115,7 @@ impl Http {
                 all: all.is_some(),
                 soft: false,
                 queries: *queries,
+                hosts: if names_host { HostUse::Needed } else { HostUse::None },
                 rate: *rate,
                 header,
                 source: "the configuration",

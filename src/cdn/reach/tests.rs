@@ -1,5 +1,5 @@
 use super::*;
-use crate::cdn::{Alphabet, Many, ProviderSettings, Rate, Separator, TagHeader, limits, providers};
+use crate::cdn::{Alphabet, HostUse, Many, ProviderSettings, Rate, Separator, TagHeader, limits, providers};
 use crate::secret::Secret;
 use http::HeaderName;
 use std::time::Duration;
@@ -35,6 +35,7 @@ fn takes(kinds: &str) -> Limits {
         all: kinds.contains('a'),
         soft: false,
         queries: kinds.contains('q'),
+        hosts: HostUse::Needed,
         rate: Rate { calls: 1, per: Duration::from_secs(1), burst: 1 },
         header: many('t').map(|_| TagHeader {
             name: HeaderName::from_static("cache-tag"),
@@ -73,6 +74,7 @@ fn shop() -> Reach {
             route("default", None, None, &["page:{region}"]),
         ],
         hosts: vec!["shop".into(), "www".into()],
+        aliases: HostAliases::default(),
     }
 }
 
@@ -95,7 +97,7 @@ fn check_with(settings: &CdnSettings, reach: &Reach, kinds: &str, matcher: Match
 
 #[track_caller]
 fn check(kinds: &str, matcher: Matcher, expected: &[&str]) {
-    check_with(&settings(&[], None), &shop(), kinds, matcher, expected);
+    check_with(&settings(&["shop", "www"], None), &shop(), kinds, matcher, expected);
 }
 
 fn word(matcher: &Matcher) -> String {
@@ -127,7 +129,13 @@ fn prefixes_are_prefixes_else_words() {
     check("uqpta", prefix(), &["p https://shop/a/b"]);
     check("uqta", prefix(), &[&word(&prefix()), OVERFLOW]);
     check("uqa", prefix(), &["all"]);
-    check("uq", prefix(), &["the API of this CDN has no way to purge by prefix, nor everything"]);
+    check_with(
+        &settings(&[], None),
+        &shop(),
+        "uq",
+        prefix(),
+        &["the API of this CDN has no way to purge by prefix, nor everything"],
+    );
 }
 
 #[test]
@@ -179,7 +187,8 @@ fn routes_are_where_their_patterns_begin_elsewhere() {
 fn everything_is_all_else_a_word_else_every_host() {
     check("uqpta", Matcher::All, &["all"]);
     check("uqpt", Matcher::All, &[&word(&Matcher::All), OVERFLOW]);
-    check("uqp", Matcher::All, &["the API of this CDN has no way to purge by all, nor everything"]);
+    let unsayable = "the API of this CDN has no way to purge by all, nor everything";
+    check_with(&settings(&[], None), &shop(), "uqp", Matcher::All, &[unsayable]);
     let of_two = settings(&["a", "b"], None);
     check_with(&of_two, &shop(), "uqp", Matcher::All, &["p https://a/", "p https://b/"]);
     let public = settings(&["a", "b"], Some("https://example.com/"));
@@ -203,13 +212,68 @@ fn a_cdn_is_told_of_its_own_hosts_alone() {
 
 #[test]
 fn hosts_that_nobody_knows_are_all() {
-    let reach = Reach { hosts: Vec::new(), ..shop() };
-    let check = |settings: &CdnSettings, matcher, expected: &[&str]| {
-        check_with(settings, &reach, "uqpa", matcher, expected);
+    // Those that the file happens to name are not all that a route without a host answers for.
+    for hosts in [Vec::new(), shop().hosts] {
+        let reach = Reach { hosts, ..shop() };
+        let check = |settings: &CdnSettings, matcher, expected: &[&str]| {
+            check_with(settings, &reach, "uqpa", matcher, expected);
+        };
+        check(&settings(&[], None), tag("home"), &["all"]);
+        check(&settings(&[], None), tag("catalog"), &["p https://shop/api/products"]);
+        check(&settings(&[], Some("https://x")), tag("home"), &["u https://x/home"]);
+        for host_use in [HostUse::None, HostUse::Optional] {
+            let aim = Aim::new(Limits { hosts: host_use, ..takes("uqpa") }, &settings(&[], None));
+            let targets = aim.targets(&Invalidation::hard(tag("home")), &reach);
+            assert_eq!(spelled(&targets), ["u https:///home"], "{host_use:?}");
+        }
+    }
+}
+
+#[test]
+fn a_service_is_purged_under_each_name_that_the_cdn_keeps_it_by() {
+    let pairs = [("m", "shop"), ("cdn:8443", "shop"), ("old", "other")];
+    let aliases = HostAliases::new(pairs.map(|(alias, name)| (alias.into(), name.into())));
+    let reach = Reach { aliases, ..shop() };
+    let of = |hosts: HostUse, kinds: &str, settings: &CdnSettings, matcher: Matcher, expected: &[&str]| {
+        let aim = Aim::new(Limits { hosts, ..takes(kinds) }, settings);
+        let targets = aim.targets(&Invalidation::hard(matcher), &reach);
+        assert_eq!(spelled(&targets), expected, "{hosts:?} {kinds} {:?}", settings.hosts);
     };
-    check(&settings(&[], None), tag("home"), &["all"]);
-    check(&settings(&[], None), tag("catalog"), &["p https://shop/api/products"]);
-    check(&settings(&[], Some("https://x")), tag("home"), &["u https://x/home"]);
+    let a = || Matcher::path("shop", "/a");
+    let below = || Matcher::prefix("shop", "/a");
+    let catalog = || tag("catalog");
+    let every = ["u https://shop/a", "u https://cdn:8443/a", "u https://m/a"];
+    for (hosts, public_url, path, prefix, rule) in [
+        (&[][..], None, &every[..], &["p https://shop/a", "p https://cdn:8443/a", "p https://m/a"][..], 3),
+        (&["m"], None, &["u https://m/a"], &["p https://m/a"], 1),
+        (
+            &["m", "shop"],
+            None,
+            &["u https://m/a", "u https://shop/a"],
+            &["p https://m/a", "p https://shop/a"],
+            2,
+        ),
+        (&["shop"], None, &["u https://shop/a"], &["p https://shop/a"], 1),
+        (&["old"], None, &[], &[], 0),
+        (&["m"], Some("http://x"), &["u http://x/a"], &["p http://x/a"], 1),
+        (&[], Some("http://x"), &["u http://x/a"], &["p http://x/a"], 1),
+    ] {
+        let settings = settings(hosts, public_url);
+        of(HostUse::Needed, "uqpa", &settings, a(), path);
+        of(HostUse::Optional, "uqpa", &settings, below(), prefix);
+        let aim = Aim::new(takes("uqpa"), &settings);
+        let targets = aim.targets(&Invalidation::hard(catalog()), &reach).unwrap();
+        assert_eq!(targets.len(), rule, "{hosts:?}");
+    }
+    // Paths alone: once, whatever the names. Words are of the one name.
+    of(HostUse::None, "uqpa", &settings(&[], None), a(), &["u https://shop/a"]);
+    of(HostUse::None, "uqpa", &settings(&["m", "www"], None), tag("home"), &["u https://shop/home"]);
+    of(HostUse::None, "uqpa", &settings(&["old"], None), a(), &[]);
+    of(HostUse::Needed, "uqta", &settings(&["m"], None), below(), &[&word(&below()), OVERFLOW]);
+    let aim = Aim::new(takes("uqta"), &settings(&[], None));
+    let of_alias = Target::Url(Location { base: "https://m".into(), path: "/a/b".into() });
+    let wider = aim.wider(&of_alias, &reach).unwrap();
+    assert_eq!(spelled(&Ok(wider)), [word(&below()), OVERFLOW.to_owned()]);
 }
 
 #[test]
@@ -218,7 +282,9 @@ fn names_that_are_too_long_are_widened() {
     check("uqpa", Matcher::path("shop", &format!("/a/{long}/b")), &["p https://shop/a"]);
     check("uqa", Matcher::path("shop", &format!("/a/{long}/b")), &["all"]);
     check("uqpta", tag(&long), &[&word(&tag(&long)), OVERFLOW]);
-    check(
+    check_with(
+        &settings(&[], None),
+        &shop(),
         "uqp",
         Matcher::prefix(&long, "/a"),
         &["the API of this CDN has no way to purge by prefix, nor everything"],
@@ -230,7 +296,7 @@ fn each_target_has_a_wider_one_up_to_everything() {
     let place = |path: &str| Location { base: "https://shop".into(), path: path.into() };
     let check = |kinds: &str, target: Target, expected: Option<&[&str]>| {
         let aim = Aim::new(takes(kinds), &settings(&[], None));
-        let wider = aim.wider(&target).map(|found| spelled(&Ok(found)));
+        let wider = aim.wider(&target, &Reach::default()).map(|found| spelled(&Ok(found)));
         assert_eq!(
             wider.as_deref(),
             expected.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>()).as_deref()

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cdn::{Alphabet, Many, Rate};
+use crate::cdn::{Alphabet, HostUse, Many, Rate};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ fn able(header: TagHeader) -> Limits {
         all: true,
         soft: false,
         queries: true,
+        hosts: HostUse::Needed,
         rate: Rate { calls: 1, per: Duration::from_secs(1), burst: 1 },
         header: Some(header),
         source: "",

@@ -356,6 +356,7 @@ pub(super) fn limits(targets: usize, rate: Rate) -> Limits {
         all: true,
         soft: false,
         queries: true,
+        hosts: crate::cdn::HostUse::Needed,
         rate,
         header: None,
         source: "",

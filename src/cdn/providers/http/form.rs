@@ -174,6 +174,20 @@ impl Form {
         built(request.body(Bytes::from(write(body, *writing)?)))
     }
 
+    /// Whether requests say on which host something is.
+    pub(super) fn names_host(&self) -> bool {
+        let has = |template: &Template| template.names().any(|name| matches!(base(name), "url" | "host"));
+        let lists = || self.templates().any(|template| template.names().any(|name| name == "targets"));
+        self.templates().any(has) || has(&self.item) && lists()
+    }
+
+    /// All that a request is made of, but for what stands in `{targets}`.
+    fn templates(&self) -> impl Iterator<Item = &Template> {
+        let headers = self.headers.iter().map(|(_, value)| value);
+        let body = self.body.as_ref().map(|(body, _)| body);
+        [Some(&self.address), self.query.as_ref(), body].into_iter().flatten().chain(headers)
+    }
+
     /// Whether the address would become another one on its way.
     fn leads_away(&self, targets: &[Target]) -> bool {
         let names = |template: &Template| template.names().any(|name| matches!(base(name), "url" | "path"));
@@ -200,14 +214,7 @@ impl Form {
     /// That every name has a value, and that what comes of it is a request.
     fn check(&self, kind: TargetKind) -> Result<(), MakeError> {
         let fault = |text: &str| Err(MakeError::Template(format!("{}: {text}", kind.as_str())));
-        let templates = || {
-            let headers = self.headers.iter().map(|(_, value)| value);
-            [Some(&self.address), self.query.as_ref(), self.body.as_ref().map(|(body, _)| body)]
-                .into_iter()
-                .flatten()
-                .chain(headers)
-        };
-        let lists = templates().any(|template| template.names().any(|name| name == "targets"));
+        let lists = self.templates().any(|template| template.names().any(|name| name == "targets"));
         if lists && kind == TargetKind::All {
             return fault("everything has no `{targets}`");
         }
@@ -215,7 +222,8 @@ impl Form {
             if !lists {
                 return fault("a batch of several needs `{targets}`");
             }
-            if templates().any(|template| template.names().any(|name| !matches!(name, "id" | "targets"))) {
+            if self.templates().any(|template| template.names().any(|name| !matches!(name, "id" | "targets")))
+            {
                 return fault("a batch of several has no single target: write it in `item`");
             }
         }
@@ -272,14 +280,6 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     whole.chain(text.split_whitespace()).filter(|word| word.len() >= MIN_SECRET).map(str::to_owned)
 }
 
-fn is_address(uri: &Uri) -> bool {
-    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-}
-
-/// A name without what says how it is written.
-fn base(name: &str) -> &str {
-    name.split('.').next().unwrap_or(name)
-}
 /// What may be a key in what a template says of its own in a query or body: its words as they stand, and as they are once
 /// decoded, each by itself since nobody knows which an API repeats.
 fn pieces(text: &str) -> Vec<String> {
@@ -297,6 +297,14 @@ fn decoded(piece: &str) -> Option<String> {
     address.query_pairs().next().map(|(value, _)| value.into_owned())
 }
 
+fn is_address(uri: &Uri) -> bool {
+    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+}
+
+/// A name without what says how it is written.
+fn base(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
 
 fn written(target: &Target, name: &str, writing: Writing) -> Option<String> {
     match name.split_once('.') {
