@@ -24,14 +24,14 @@ pub struct Backlog {
     pub last_dead: Vec<DeadLetter>,
 }
 
-/// What became of the jobs up to a position.
+/// What became of the job at a position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// None is left in the queue.
+    /// The CDN has taken all of it, once at least.
     Delivered,
-    /// Some are.
+    /// It has not.
     Outstanding,
-    /// None is left, but the one at the position itself was given up, for this reason.
+    /// It was given up, for this reason.
     Dead(String),
 }
 
@@ -39,7 +39,7 @@ pub enum Wait {
 ///
 /// Jobs come in by way of the invalidation log. Each call is one attempt with a deadline of its own; each can be repeated
 /// without harm. One node at a time has the lead for a CDN; only it calls [`Outbox::recover`], [`Outbox::next`],
-/// [`Outbox::settle`] and [`Outbox::bury`]. A node that lost the lead without knowing may deliver twice, no more.
+/// [`Outbox::told`], [`Outbox::settle`] and [`Outbox::bury`]. A node that lost the lead without knowing may deliver twice, no more.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
     /// Takes the lead for `cdn`, or keeps it, for `term` from now. `false`: another node has it.
@@ -55,6 +55,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Waits until there are jobs that were not handed out yet, for `block` at most, and hands out the next ones.
     async fn next(&self, cdn: &str, limit: usize, block: Duration) -> Result<Vec<Job>, OutboxError>;
 
+    /// Notes that the CDN has taken all of these jobs for the first time; they stay in the queue, since it is told again.
+    async fn told(&self, cdn: &str, jobs: &[JobId]) -> Result<(), OutboxError>;
+
     /// Removes jobs that were delivered.
     async fn settle(&self, cdn: &str, jobs: &[JobId]) -> Result<(), OutboxError>;
 
@@ -67,6 +70,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// What stands in the queue.
     async fn backlog(&self, cdn: &str) -> Result<Backlog, OutboxError>;
 
-    /// What became of the jobs up to `position`.
+    /// What became of the job at `position`, whatever holds up others. Which jobs were told is remembered of thousands; of an older
+    /// one that has left the queue, and at a position that has no job of its own, those before it are looked at: it counts as
+    /// delivered when none of them is outstanding.
     async fn standing(&self, cdn: &str, position: Position) -> Result<Wait, OutboxError>;
 }

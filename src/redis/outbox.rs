@@ -5,6 +5,7 @@
 //! | `{namespace}:log:cdn:NAME` | stream | a job, its ID its position or a later one: `position`, `names`, `at` in milliseconds; `from` and `why` where it stands for others that are gone. Its group `larder` shows which were handed out, and to whom |
 //! | `{namespace}:log:cdn:NAME:lead` | string | the node that delivers; it expires |
 //! | `{namespace}:log:cdn:NAME:dead` | stream | a dead letter: `job` (its ID), `buried`, `reason`, then what the job had |
+//! | `{namespace}:log:cdn:NAME:told` | sorted set | the positions of the last jobs that the CDN has taken once at least, by their milliseconds; it expires |
 //!
 //! Jobs come in by the script that appends to the log. What is done here is a script too, and none of them looks at the head's
 //! epoch: a queue outlives the terms of its log, and the log itself. Jobs are handed out to the holder of the lead alone, in
@@ -110,8 +111,8 @@ pub struct RedisOutbox {
 /// The queue of one CDN.
 struct Queue {
     cdn: Arc<str>,
-    /// As the scripts take them: the queue, its lead, its dead letters, the head of the log.
-    keys: [String; 4],
+    /// As the scripts take them: the queue, its lead, its dead letters, the head of the log, what was told.
+    keys: [String; 5],
     /// The connection that waits for jobs.
     waiting: Spare,
     reading: Mutex<Reading>,
@@ -147,8 +148,8 @@ impl RedisOutbox {
         let RedisOutboxSettings { namespace, cdns, patience } = settings;
         let queue_of = |cdn: Arc<str>| {
             let name = queue(&namespace, &cdn);
-            let keys =
-                [name.clone(), format!("{name}:lead"), format!("{name}:dead"), key(&namespace, "head")];
+            let [lead, dead, told] = ["lead", "dead", "told"].map(|what| format!("{name}:{what}"));
+            let keys = [name, lead, dead, key(&namespace, "head"), told];
             Queue { cdn, keys, waiting: Spare::default(), reading: Mutex::default() }
         };
         let queues = cdns.into_iter().map(queue_of).collect();
@@ -198,6 +199,15 @@ impl RedisOutbox {
             (Word::Ok, values) => Ok(values),
             _ => Err(Malformed.into()),
         }
+    }
+
+    /// Does the same to each of `jobs`.
+    async fn each(&self, script: &Forms, queue: &Queue, jobs: &[JobId]) -> Result<(), OutboxError> {
+        for jobs in jobs.chunks(AT_ONCE) {
+            let arguments: Vec<_> = jobs.iter().map(id_text).collect();
+            self.done(Op::Jobs, script, queue, &arguments).await?;
+        }
+        Ok(())
     }
 
     /// Hands out what waits; returns it with the last ID of the queue.
@@ -341,13 +351,12 @@ impl Outbox for RedisOutbox {
         Ok(self.take(queue, limit).await?.0)
     }
 
+    async fn told(&self, cdn: &str, jobs: &[JobId]) -> Result<(), OutboxError> {
+        self.each(&self.scripts.told, self.queue(cdn)?, jobs).await
+    }
+
     async fn settle(&self, cdn: &str, jobs: &[JobId]) -> Result<(), OutboxError> {
-        let queue = self.queue(cdn)?;
-        for jobs in jobs.chunks(AT_ONCE) {
-            let arguments: Vec<_> = jobs.iter().map(id_text).collect();
-            self.done(Op::Jobs, &self.scripts.settle, queue, &arguments).await?;
-        }
-        Ok(())
+        self.each(&self.scripts.settle, self.queue(cdn)?, jobs).await
     }
 
     async fn bury(&self, cdn: &str, jobs: &[JobId], reason: &str) -> Result<(), OutboxError> {

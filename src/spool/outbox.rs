@@ -82,7 +82,12 @@ impl Outbox for SpoolOutbox {
         timeout(block, wait).await.unwrap_or_else(|_| Ok(Vec::new()))
     }
 
+    async fn told(&self, cdn: &str, jobs: &[JobId]) -> Result<(), OutboxError> {
+        self.ask(cdn, |state| state.told(cdn, jobs))
+    }
+
     async fn settle(&self, cdn: &str, jobs: &[JobId]) -> Result<(), OutboxError> {
+        self.told(cdn, jobs).await?;
         self.record(cdn, &Record::Settle { cdn: cdn.into(), jobs: numbers(jobs) })
     }
 

@@ -28,6 +28,10 @@ pub(super) const MAX_NAMES: usize = 4 << 20;
 /// Bytes of the reason of a dead letter.
 const MAX_REASON: usize = 1 << 10;
 
+/// Of so many of the last jobs that a CDN was told, of each, that is remembered: of four hundred a second, for as long as
+/// anybody waits for one.
+const MAX_TOLD: usize = 10_000;
+
 /// Dead letters that a backlog shows.
 const SHOWN_DEAD: usize = 10;
 
@@ -89,6 +93,9 @@ struct Queue {
     dead_bytes: usize,
     /// The last job handed out by this process. Not part of the journal: another process hands all out again.
     handed: u64,
+    /// Where the last jobs stand that the CDN has taken, once at least. Not part of the journal: whoever waits for one waits for
+    /// this process.
+    told: BTreeSet<Position>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -304,15 +311,30 @@ impl State {
         }
     }
 
-    /// What became of the jobs up to `position`.
+    /// Notes that a CDN has taken jobs, once at least.
+    pub(super) fn told(&mut self, cdn: &str, jobs: &[JobId]) {
+        let Some(queue) = self.queues.get_mut(cdn) else { return };
+        queue.told.extend(jobs.iter().filter_map(|JobId(id)| queue.jobs.get(id)).map(|job| job.position));
+        while queue.told.len() > MAX_TOLD {
+            queue.told.pop_first();
+        }
+    }
+
+    /// What became of the job at `position`.
     pub(super) fn standing(&self, cdn: &str, position: Position) -> Wait {
         let Some(queue) = self.queues.get(cdn) else { return Wait::Delivered };
-        // All of them, since a job that is tried again stands behind later ones.
-        if queue.jobs.values().any(|job| job.position <= position) {
-            return Wait::Outstanding;
+        if queue.told.contains(&position) {
+            return Wait::Delivered;
         }
-        let dead = queue.dead.iter().rev().find(|dead| dead.job.position == position);
-        dead.map_or(Wait::Delivered, |dead| Wait::Dead(dead.reason.to_string()))
+        if let Some(dead) = queue.dead.iter().rev().find(|dead| dead.job.position == position) {
+            return Wait::Dead(dead.reason.to_string());
+        }
+        // All of them, since a job that is tried again stands behind later ones.
+        let mut before = queue.jobs.values().filter(|job| job.position <= position);
+        match before.any(|job| !queue.told.contains(&job.position)) {
+            true => Wait::Outstanding,
+            false => Wait::Delivered,
+        }
     }
 
     fn configure(&mut self, cdns: &[Box<str>]) {

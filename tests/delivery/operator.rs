@@ -131,6 +131,29 @@ async fn a_queue_that_is_kept_nowhere_is_complained_of() {
     assert!(said.text().contains("set `invalidation.spool`, or `redis`"), "{}", said.text());
 }
 
+/// Whoever waits is told of the first purge, and not held up by what the CDN does not take of others.
+#[tokio::test]
+async fn a_wait_for_the_cdn_is_one_for_the_first_purge() {
+    for keeper in [Keeper::redis().await, Keeper::spool()] {
+        let cdn = Cdn::start().await;
+        let shop = Shop::start(&cdn.story).await;
+        let process = Process::run(&shop.larder(&keeper, &cdn.yaml("second_purge: 30s"))).await;
+        crate::shop::well(&process).await;
+        write(&process, "/page/0").await;
+        let what = json!({ "urls": ["http://shop.test/page/1"] });
+        let reply = process.admin("POST", "/purge?wait=cdn").json(&what).send().await;
+        assert_eq!(reply.status, 200, "{}: {}", keeper.name(), reply.text());
+        let purged = Event::Purged("/page/1".into());
+        assert_eq!(
+            cdn.story.events().iter().filter(|event| **event == purged).count(),
+            1,
+            "{}",
+            keeper.name()
+        );
+        until(&process, "both stay", |figures| figures["waiting"] == 2).await;
+    }
+}
+
 /// A second purge comes after its delay, and the job stays in the queue until then.
 #[tokio::test]
 async fn behind_a_shield_everything_is_purged_twice() {

@@ -124,7 +124,8 @@ impl Deliveries {
         Some(Ok(retried))
     }
 
-    /// Waits, `within` at most, until every CDN has taken what stands at `position` and before it; says which have not.
+    /// Waits, `within` at most, until every CDN has taken what stands at `position`, for the first time where it is purged
+    /// twice; says which have not.
     pub async fn wait(&self, position: Position, within: Duration) -> Vec<Outstanding> {
         let deadline = Instant::now() + within;
         let each = self.names().map(|cdn| async {

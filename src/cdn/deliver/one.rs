@@ -177,7 +177,7 @@ impl Delivery {
         desk.to_close.notify_one();
     }
 
-    /// Takes jobs that ended out of the queue.
+    /// Takes jobs that ended out of the queue, and notes there which were told for the first time.
     async fn close(&self, desk: &Desk) -> Infallible {
         let mut retry = Retry::default();
         loop {
@@ -188,9 +188,10 @@ impl Delivery {
             };
             let begun = self.clock.now();
             let cdn = &self.settings.name;
-            let (jobs, closed) = match &closing {
-                Closing::Settle(jobs) => (jobs, self.ask(self.outbox.settle(cdn, jobs)).await),
-                Closing::Bury(jobs, reason) => (jobs, self.ask(self.outbox.bury(cdn, jobs, reason)).await),
+            let closed = match &closing {
+                Closing::Tell(jobs) => self.ask(self.outbox.told(cdn, jobs)).await,
+                Closing::Settle(jobs) => self.ask(self.outbox.settle(cdn, jobs)).await,
+                Closing::Bury(jobs, reason) => self.ask(self.outbox.bury(cdn, jobs, reason)).await,
             };
             match closed {
                 Ok(()) => {
@@ -198,7 +199,10 @@ impl Delivery {
                     if let Closing::Bury(jobs, reason) = &closing {
                         tracing::error!(%cdn, jobs = jobs.len(), %reason, "purges were given up for the CDN");
                     }
-                    desk.pending().left(jobs);
+                    match &closing {
+                        Closing::Tell(jobs) => desk.pending().noted(jobs),
+                        Closing::Settle(jobs) | Closing::Bury(jobs, _) => desk.pending().left(jobs),
+                    }
                     desk.room.notify_one();
                 }
                 Err(error) => self.pause(&mut retry, begun, &error).await,

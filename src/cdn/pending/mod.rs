@@ -55,6 +55,8 @@ pub(super) struct Pending {
     seconds: VecDeque<Second>,
     /// Jobs that ended and still stand in the queue.
     closed: VecDeque<JobId>,
+    /// Jobs that were told for the first time, which somebody may wait for, and have yet to be told again.
+    told: VecDeque<JobId>,
     /// Kinds whose last call failed: nothing is made to wait for them that could go another way.
     stuck: [bool; 4],
     /// Targets of each kind that were refused alone since one was taken.
@@ -103,10 +105,14 @@ pub(super) struct Ready {
     pub(super) taken: Timestamp,
 }
 
-/// Jobs that ended together.
+/// Jobs of which the queue is to know the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Closing {
+    /// They were told for the first time, and stay.
+    Tell(Vec<JobId>),
+    /// They were told as often as they are to be.
     Settle(Vec<JobId>),
+    /// They ended, and something of them was not told, for this reason.
     Bury(Vec<JobId>, Arc<str>),
 }
 
@@ -122,6 +128,7 @@ impl Pending {
             flying: HashSet::new(),
             seconds: VecDeque::new(),
             closed: VecDeque::new(),
+            told: VecDeque::new(),
             stuck: [false; 4],
             refused: [0; 4],
             last_number: 0,
@@ -174,8 +181,11 @@ impl Pending {
         self.seconds.front().map(|second| second.due)
     }
 
-    /// Jobs that ended and are to leave the queue, `limit` at most.
+    /// Jobs that were told for the first time, or else jobs that ended and are to leave the queue; `limit` at most.
     pub(super) fn closing(&self, limit: usize) -> Option<Closing> {
+        if !self.told.is_empty() {
+            return Some(Closing::Tell(self.told.iter().take(limit).copied().collect()));
+        }
         let of = |id: &JobId| self.jobs.get(id).and_then(|held| held.failed.clone());
         let reason = of(self.closed.front()?);
         let alike = self.closed.iter().filter(|id| of(id) == reason).take(limit).copied().collect();
@@ -183,6 +193,12 @@ impl Pending {
             None => Closing::Settle(alike),
             Some(reason) => Closing::Bury(alike, reason),
         })
+    }
+
+    /// The queue knows that they were told for the first time.
+    pub(super) fn noted(&mut self, jobs: &[JobId]) {
+        let noted: HashSet<_> = jobs.iter().collect();
+        self.told.retain(|id| !noted.contains(id));
     }
 
     /// They left it.
@@ -206,7 +222,12 @@ impl Pending {
     fn told(&mut self, job: JobId) -> Option<Timestamp> {
         let held = self.jobs.get_mut(&job)?;
         held.first = held.first.saturating_sub(1);
-        (held.first == 0 && held.failed.is_none()).then_some(held.at)
+        let all = held.first == 0 && held.failed.is_none();
+        // Without a second purge it leaves the queue at once.
+        if all && self.second_purge.is_some() {
+            self.told.push_back(job);
+        }
+        all.then_some(held.at)
     }
 
     /// A job no longer waits for something.

@@ -105,6 +105,17 @@ impl Bench {
         self.pending.take(kind, &self.limits, CallId(self.calls))
     }
 
+    /// Jobs that are said to be told for the first time.
+    fn heard(&mut self) -> Vec<JobId> {
+        match self.pending.closing(100) {
+            Some(Closing::Tell(jobs)) => {
+                self.pending.noted(&jobs);
+                jobs
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn settled(&mut self) -> Vec<u64> {
         match self.pending.closing(100) {
             Some(Closing::Settle(jobs)) => {
@@ -232,9 +243,10 @@ fn a_refused_target_is_found_and_stands_alone() {
     let mut buried = Vec::new();
     let mut settled = Vec::new();
     while let Some(closing) = bench.pending.closing(100) {
-        let (Closing::Settle(jobs) | Closing::Bury(jobs, _)) = &closing;
+        let (Closing::Tell(jobs) | Closing::Settle(jobs) | Closing::Bury(jobs, _)) = &closing;
         bench.pending.left(jobs);
         match closing {
+            Closing::Tell(jobs) => panic!("nothing is purged twice: {jobs:?}"),
             Closing::Settle(jobs) => settled.extend(jobs),
             Closing::Bury(jobs, reason) => buried.push((jobs, reason)),
         }
@@ -274,6 +286,8 @@ fn purges_are_repeated_before_their_job_ends() {
     let made = bench.now;
     let call = bench.take(TargetKind::Url).unwrap().call;
     assert_eq!(bench.pending.delivered(call.id, at(500)), [made], "told once");
+    assert_eq!(bench.heard(), [JobId(1)]);
+    assert_eq!(bench.heard(), [], "noted");
     assert_eq!(bench.settled(), [0; 0]);
     assert_eq!(bench.pending.repeat(at(2499)), Some(at(2500)));
     assert!(bench.take(TargetKind::Url).is_none());
@@ -284,6 +298,7 @@ fn purges_are_repeated_before_their_job_ends() {
     let call = bench.take(TargetKind::Url).unwrap().call;
     assert_eq!(call.targets, [url("/a"), url("/b")]);
     bench.pending.delivered(call.id, at(2600));
+    assert_eq!(bench.heard(), [JobId(2)], "the other was told before");
     assert_eq!(bench.settled(), [1]);
     assert_eq!(bench.pending.repeat(at(4600)), None);
     let call = bench.take(TargetKind::Url).unwrap().call;
@@ -491,8 +506,12 @@ impl History {
 
     fn close(&mut self) {
         while let Some(closing) = self.bench.pending.closing(2) {
-            let (Closing::Settle(jobs) | Closing::Bury(jobs, _)) = &closing;
+            let (Closing::Tell(jobs) | Closing::Settle(jobs) | Closing::Bury(jobs, _)) = &closing;
             assert!((1..=2).contains(&jobs.len()));
+            if matches!(closing, Closing::Tell(_)) {
+                self.bench.pending.noted(jobs);
+                continue;
+            }
             self.bench.pending.left(jobs);
             for job in jobs {
                 let before = self.ended.insert(*job, matches!(closing, Closing::Settle(_)));

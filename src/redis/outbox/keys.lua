@@ -1,6 +1,6 @@
 -- The keys of one queue, and the head of the log, which knows whether there has to be one.
 
-local QUEUE, LEAD, DEAD, HEAD = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local QUEUE, LEAD, DEAD, HEAD, TOLD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
 local function of_head(name)
   local value = redis.pcall('HGET', HEAD, name)
@@ -32,4 +32,30 @@ end
 local function covered(id, fields)
   local at = position(field(fields, 'position')) or position(id)
   return position(field(fields, 'from')) or at, at
+end
+
+-- Of so many of the last jobs, and for so long, it is remembered that they were told: somebody waits for one for half a minute.
+local MOST_TOLD = 10000
+local TOLD_FOR = '3600000'
+
+-- Whether the CDN has taken the job at a position, once at least.
+local function is_told(at)
+  return type(redis.pcall('ZSCORE', TOLD, text(at))) == 'string'
+end
+
+-- Notes of jobs, by their IDs, that it has.
+local function note_told(ids)
+  if redis.call('TYPE', TOLD).ok ~= 'zset' then
+    redis.call('DEL', TOLD)
+  end
+  for _, id in ipairs(ids) do
+    local job = redis.call('XRANGE', QUEUE, id, id)[1]
+    if job then
+      local _, at = covered(job[1], job[2])
+      -- A server that is full takes no more: whoever waits then waits for what stands before, too.
+      redis.pcall('ZADD', TOLD, string.format('%.0f', at[1]), text(at))
+    end
+  end
+  redis.call('ZREMRANGEBYRANK', TOLD, 0, -MOST_TOLD - 1)
+  redis.call('PEXPIRE', TOLD, TOLD_FOR)
 end

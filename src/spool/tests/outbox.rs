@@ -2,6 +2,7 @@
 
 use super::Life;
 use crate::cdn::{JobId, OutboxError, Wait};
+use crate::invalidation::Position;
 use std::time::Duration;
 
 fn life() -> Life {
@@ -59,4 +60,24 @@ async fn a_cdn_without_a_queue_is_named() {
     assert_eq!(outbox.retry("c").await, Err(unknown.clone()));
     assert_eq!(outbox.settle("c", &[]).await, Err(unknown.clone()));
     assert_eq!(outbox.backlog("c").await, Err(unknown));
+}
+
+#[tokio::test]
+async fn a_wait_goes_by_the_job_itself() {
+    let life = life();
+    let outbox = life.log.outbox();
+    let (held_up, told, settled) = (life.purge("x").await, life.purge("y").await, life.purge("z").await);
+    let id = |position: Position| JobId(position.as_u64());
+    outbox.told("a", &[id(told)]).await.unwrap();
+    outbox.settle("a", &[id(settled)]).await.unwrap();
+    assert_eq!(outbox.standing("a", held_up).await, Ok(Wait::Outstanding));
+    assert_eq!(outbox.standing("a", told).await, Ok(Wait::Delivered));
+    assert_eq!(outbox.standing("a", settled).await, Ok(Wait::Delivered));
+    assert_eq!(outbox.standing("b", told).await, Ok(Wait::Outstanding), "another CDN");
+    assert_eq!(outbox.backlog("a").await.unwrap().waiting, 2, "what was told stays");
+    // A position without a job of its own: those before it, of which one waits.
+    let nobody = Position::from_u64(settled.as_u64() + 1);
+    assert_eq!(outbox.standing("a", nobody).await, Ok(Wait::Outstanding));
+    outbox.settle("a", &[id(held_up)]).await.unwrap();
+    assert_eq!(outbox.standing("a", nobody).await, Ok(Wait::Delivered));
 }

@@ -166,6 +166,46 @@ async fn what_waits_is_outstanding_and_what_is_settled_is_delivered() {
 }
 
 #[tokio::test]
+async fn a_wait_goes_by_the_job_itself() {
+    let (server, node, epoch) = leader().await;
+    let positions = purge(&node, epoch, 0..4).await;
+    let outbox = &node.outbox;
+    let jobs = ids(&node.next().await);
+    let standing = async |position| outbox.standing(EDGE, position).await.unwrap();
+    outbox.told(EDGE, &jobs[1..2]).await.unwrap();
+    outbox.told(EDGE, &[jobs[1], JobId(7)]).await.unwrap();
+    outbox.settle(EDGE, &jobs[2..3]).await.unwrap();
+    assert_eq!(standing(positions[0]).await, Wait::Outstanding, "held up");
+    assert_eq!(standing(positions[1]).await, Wait::Delivered, "told, and to be told again");
+    assert_eq!(standing(positions[2]).await, Wait::Delivered, "whatever is before it");
+    assert_eq!(standing(positions[3]).await, Wait::Outstanding);
+    assert_eq!(outbox.standing(super::OTHER, positions[1]).await.unwrap(), Wait::Outstanding, "another CDN");
+    assert_eq!(node.recover().await.len(), 3, "what was told stays");
+    // A position without a job of its own: those before it.
+    let nobody = Position::from_u64(positions[3].as_u64() + 1);
+    outbox.settle(EDGE, &jobs[3..]).await.unwrap();
+    assert_eq!(standing(nobody).await, Wait::Outstanding, "the first waits");
+    outbox.told(EDGE, &jobs[..1]).await.unwrap();
+    assert_eq!(standing(nobody).await, Wait::Delivered);
+    // A dead letter that is tried again is told anew.
+    let last = purge(&node, epoch, 4..6).await;
+    let jobs = ids(&node.next().await);
+    outbox.bury(EDGE, &jobs[..1], "no").await.unwrap();
+    assert_eq!(standing(last[0]).await, Wait::Dead("no".to_owned()));
+    outbox.retry(EDGE).await.unwrap();
+    assert_eq!(standing(last[0]).await, Wait::Outstanding, "behind another one");
+    let again = ids(&node.next().await);
+    outbox.settle(EDGE, &again).await.unwrap();
+    assert_eq!(standing(last[0]).await, Wait::Delivered);
+    // Somebody else's key is in the way.
+    server.command::<()>(&format!("SET {QUEUE}:told x")).await;
+    assert_eq!(standing(last[1]).await, Wait::Outstanding);
+    outbox.told(EDGE, &jobs[1..]).await.unwrap();
+    assert_eq!(standing(last[1]).await, Wait::Delivered);
+    assert!(server.command::<i64>(&format!("PTTL {QUEUE}:told")).await > 0, "it goes in time");
+}
+
+#[tokio::test]
 async fn a_wait_ends_with_the_append() {
     let (_server, node, epoch) = leader().await;
     let waiting = tokio::spawn({

@@ -29,6 +29,8 @@ struct Inner {
     waiting: BTreeMap<u64, Job>,
     handed: BTreeSet<u64>,
     dead: Vec<DeadLetter>,
+    /// Where jobs stood that were told.
+    told: BTreeSet<Position>,
     lead: Option<(u8, Instant)>,
     down: bool,
     hangs: bool,
@@ -155,8 +157,22 @@ impl Outbox for Connection {
         }
     }
 
+    async fn told(&self, _: &str, jobs: &[JobId]) -> Result<(), OutboxError> {
+        let told = |inner: &mut Inner| {
+            let positions = jobs.iter().filter_map(|id| inner.waiting.get(&id.0)).map(|job| job.position);
+            inner.told.extend(positions);
+        };
+        self.queue.ask(told).await
+    }
+
     async fn settle(&self, _: &str, jobs: &[JobId]) -> Result<(), OutboxError> {
-        self.queue.ask(|inner| jobs.iter().for_each(|id| _ = inner.waiting.remove(&id.0))).await
+        let settle = |inner: &mut Inner| {
+            for id in jobs {
+                let job = inner.waiting.remove(&id.0);
+                inner.told.extend(job.map(|job| job.position));
+            }
+        };
+        self.queue.ask(settle).await
     }
 
     async fn bury(&self, _: &str, jobs: &[JobId], reason: &str) -> Result<(), OutboxError> {
@@ -196,10 +212,16 @@ impl Outbox for Connection {
 
     async fn standing(&self, _: &str, position: Position) -> Result<Wait, OutboxError> {
         let read = |inner: &mut Inner| {
-            let dead = inner.dead.iter().find(|dead| dead.job.position == position);
-            match inner.waiting.values().any(|job| job.position <= position) {
+            let waits = |job: &Job| !inner.told.contains(&job.position);
+            if inner.told.contains(&position) {
+                return Wait::Delivered;
+            }
+            if let Some(dead) = inner.dead.iter().find(|dead| dead.job.position == position) {
+                return Wait::Dead(dead.reason.clone());
+            }
+            match inner.waiting.values().any(|job| job.position <= position && waits(job)) {
                 true => Wait::Outstanding,
-                false => dead.map_or(Wait::Delivered, |dead| Wait::Dead(dead.reason.clone())),
+                false => Wait::Delivered,
             }
         };
         self.queue.ask(read).await
