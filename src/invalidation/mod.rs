@@ -39,5 +39,5 @@ pub use tag::tag_name;
 pub use template::{MAX_TEXT, Template, TemplateError};
 pub use unrender::{Reading, TooManyReadings};
 pub use url::BadUrl;
-pub use values::{Values, capture_text, segment_text};
+pub use values::{Located, Values, capture_text, segment_text};
 pub use variable::{BadVariable, Variable};

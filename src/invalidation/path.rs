@@ -77,9 +77,19 @@ fn decode_fully(raw: &[u8]) -> Vec<u8> {
 
 /// Whether some reader of a path may take a part of it for the way up to another folder.
 pub fn climbs(raw: &str) -> bool {
+    has_segment(raw, |name| name == b"..")
+}
+
+/// Whether some reader of a path may take a part of it for no name: for this folder, or the way up to another.
+pub(super) fn has_dots(raw: &str) -> bool {
+    has_segment(raw, |name| matches!(name, b"." | b".."))
+}
+
+/// Whether one of its segments, decoded and without parameters, is such a name.
+fn has_segment(raw: &str, is_meant: impl Fn(&[u8]) -> bool) -> bool {
     let decoded = decode_fully(raw.as_bytes());
     let mut segments = decoded.split(|b| matches!(b, b'/' | b'\\'));
-    segments.any(|segment| segment.split(|b| *b == b';').next() == Some(b".."))
+    segments.any(|segment| segment.split(|b| *b == b';').next().is_some_and(&is_meant))
 }
 
 /// A value as it is written into a path: percent-encoded, so that it ends no segment (RFC 3986, 3.3).

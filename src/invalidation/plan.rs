@@ -1,8 +1,8 @@
 //! What a write invalidates: RFC 9111, 4.4, and the rules of `on_write`.
 
-use super::path::resolve_dots;
+use super::path::{normal_form, resolve_dots};
 use super::url::{self, Place};
-use super::{Invalidation, Json, Matcher, Mode, PurgeRule, Selector, Values, WriteRule};
+use super::{Invalidation, Json, Located, Matcher, Mode, PurgeRule, Selector, Values, WriteRule};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
 /// `Location` and `Content-Location` lines that are followed. One of each is all that makes sense; the rest is noise.
@@ -115,14 +115,30 @@ impl<C: Fn(&str) -> String> Scene<'_, '_, C> {
     fn add(&mut self, selector: &Selector, stand_in: Option<&Selector>, mode: Mode) {
         let text = match selector {
             Selector::Url(template) | Selector::Prefix(template) => self.values.location(template),
-            // Replies of any path may bear it.
-            Selector::Tag(template) => self.values.tag(template).ok_or_else(String::new),
-            Selector::SelfUrl | Selector::Route(_) | Selector::All => Ok(String::new()),
+            Selector::Tag(template) => known_tag(self.values.tag(template)),
+            Selector::SelfUrl | Selector::Route(_) | Selector::All => Located::Whole(String::new()),
         };
-        match (text, stand_in) {
-            (Ok(text), _) => self.add_known(selector, text, mode),
-            (Err(_), Some(stand_in)) => self.add(stand_in, None, mode),
-            (Err(known), None) => self.add_folder(&known, mode),
+        match text {
+            Located::Whole(text) => self.add_known(selector, text, mode),
+            unknown => self.add_unknown(unknown, stand_in, mode),
+        }
+    }
+
+    fn add_unknown(&mut self, unknown: Located, stand_in: Option<&Selector>, mode: Mode) {
+        match (unknown, stand_in) {
+            (Located::Whole(_), _) => {}
+            (_, Some(stand_in)) => self.add(stand_in, None, mode),
+            (Located::Before(known), None) => {
+                let folder = self.folder(&known);
+                self.push(folder.map_or(Matcher::All, |at| Matcher::prefix(&at.authority, &at.path)), mode);
+            }
+            // Any client can write dots into a path, so they reach no more than a name in the same place could: of a host
+            // the one path that they lead to, and no host is called by dots.
+            (Located::Climbing(known), None) => match self.folder(&known) {
+                Some(root) if normal_form(&root.path) == b"/" => self.add_path(&root, mode),
+                Some(at) => self.push(Matcher::prefix(&at.authority, &at.path), mode),
+                None => {}
+            },
         }
     }
 
@@ -161,11 +177,9 @@ impl<C: Fn(&str) -> String> Scene<'_, '_, C> {
         self.push(written, mode);
     }
 
-    /// The folder of a URL that is known up to a missing value; everything when not even its host is.
-    fn add_folder(&mut self, known: &str, mode: Mode) {
-        let folder = known.rfind('/').map(|end| &known[..=end]);
-        let place = folder.and_then(|folder| self.place(folder).ok());
-        self.push(place.map_or(Matcher::All, |place| Matcher::prefix(&place.authority, &place.path)), mode);
+    /// The folder of a URL that is known up to a value that is not; `None` when not even its host is.
+    fn folder(&self, known: &str) -> Option<Place> {
+        self.place(&known[..=known.rfind('/')?]).ok()
     }
 
     /// Adds what the list does not say already; what dies need not turn stale.
@@ -177,6 +191,11 @@ impl<C: Fn(&str) -> String> Scene<'_, '_, C> {
             self.plan.purges.push(Invalidation { matcher, mode });
         }
     }
+}
+
+/// Replies of any path may bear a tag, so nothing of it is known before all is.
+fn known_tag(tag: Option<String>) -> Located {
+    tag.map_or(Located::Before(String::new()), Located::Whole)
 }
 
 #[cfg(test)]

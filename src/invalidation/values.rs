@@ -1,13 +1,24 @@
 //! What the variables of templates stand for in one exchange.
 
 use super::json::Json;
-use super::path::{climbs, hex_pair};
+use super::path::{climbs, has_dots, hex_pair};
 use super::tag::tag_name;
 use super::template::{MAX_TEXT, Template};
 use super::variable::Variable;
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 use std::fmt::Write;
+
+/// What a template makes of a path or a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Located {
+    /// Its text.
+    Whole(String),
+    /// A value is missing, or would lead out of its folder: the text before it.
+    Before(String),
+    /// A capture is, or has, a `.` or `..` for a segment: the text before it. Whoever sends a request can spell its path so.
+    Climbing(String),
+}
 
 /// A request, and as much of its reply as is known.
 ///
@@ -100,19 +111,46 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The text of a path or a URL; else what is known of it, up to the first value that is not.
+    /// The text of a path or a URL; else what is known of it.
     ///
     /// Captures stand in it as they came, since they are part of a path already, and are as long as they are: the path that
-    /// they come from dies, too. Of all other values everything is encoded that could end a segment; one that could still
-    /// climb out of its folder, or is longer than [`MAX_TEXT`], counts as unknown.
-    pub fn location(&self, template: &Template<Variable>) -> Result<String, String> {
-        let text = template.fill_known(|variable| self.segment(variable))?;
-        let told = template.variables().any(|variable| self.capture(variable).is_none());
-        if told && climbs(&text) {
-            let known = template.fill_known(|variable| self.capture(variable));
-            return Err(known.unwrap_or_else(|known| known));
+    /// they come from dies, too. Of all other values everything is encoded that could end a segment; one that is longer than
+    /// [`MAX_TEXT`] counts as missing. No value leads out of the folder that the template puts it into.
+    pub fn location(&self, template: &Template<Variable>) -> Located {
+        self.locate(template, |_| true)
+    }
+
+    /// The same, as far as no reply can tell otherwise.
+    pub fn location_for_certain(&self, template: &Template<Variable>) -> Located {
+        self.locate(template, |variable| !variable.needs_reply())
+    }
+
+    fn locate(&self, template: &Template<Variable>, counts: impl Fn(&Variable) -> bool) -> Located {
+        let known = |variable: &Variable| {
+            let has_dots = self.capture(variable).is_some_and(has_dots);
+            (counts(variable) && !has_dots).then(|| self.segment(variable)).flatten()
+        };
+        let text = match template.fill_known(known) {
+            Ok(text) => text,
+            Err(before) => {
+                let first = template.variables().find(|variable| known(variable).is_none());
+                let is_captured = first.is_some_and(|variable| self.capture(variable).is_some());
+                return if is_captured { Located::Climbing(before) } else { Located::Before(before) };
+            }
+        };
+        let told = template.variables().find(|variable| self.capture(variable).is_none());
+        // Several values may make a step up together. One that the template itself has is meant.
+        let is_meant = || template.fill(|_| Some("x")).is_some_and(|text| climbs(&text));
+        if !climbs(&text) || (told.is_none() && is_meant()) {
+            return Located::Whole(on_target(text, template));
         }
-        Ok(text)
+        match told {
+            Some(_) => {
+                let before = template.fill_known(|variable| self.capture(variable));
+                Located::Before(before.unwrap_or_else(|before| before))
+            }
+            None => Located::Climbing(template.fill_known(|_| None::<&str>).unwrap_or_else(|before| before)),
+        }
     }
 
     fn segment(&self, variable: &Variable) -> Option<Cow<'a, str>> {
@@ -130,6 +168,15 @@ impl<'a> Values<'a> {
             _ => None,
         }
     }
+}
+
+/// A path whose first value begins with slashes is still a path: `//name/…` would be a host's.
+fn on_target(text: String, template: &Template<Variable>) -> String {
+    let names_host = template.fill(|_| Some("x")).is_some_and(|text| text.starts_with("//"));
+    if text.starts_with("//") && !names_host {
+        return format!("/{}", text.trim_start_matches('/'));
+    }
+    text
 }
 
 /// A tag as it is kept.
@@ -294,10 +341,14 @@ mod tests {
     fn values_do_not_climb() {
         #[track_caller]
         fn check(template: &str, body: &str, expected: Result<&str, &str>) {
+            let expected = match expected {
+                Ok(whole) => Located::Whole(whole.to_owned()),
+                Err(before) => Located::Before(before.to_owned()),
+            };
             let template = Template::parse(template).unwrap().resolve().unwrap();
             let body = Json::parse(body.as_bytes()).unwrap();
             let values = Values {
-                captures: &|name| (name == "rest").then_some("x/../y"),
+                captures: &|name| (name == "rest").then_some("x/y"),
                 query: None,
                 region: None,
                 request: &HeaderMap::new(),
@@ -305,8 +356,7 @@ mod tests {
                 request_body: Some(&body),
                 reply_body: None,
             };
-            let location = values.location(&template);
-            assert_eq!(location.as_deref().map_err(String::as_str), expected, "{template} {body:?}");
+            assert_eq!(values.location(&template), expected, "{template} {body:?}");
         }
         check("/a/{body./v}/b", r#"{"v": "x"}"#, Ok("/a/x/b"));
         check("/a/{body./v}", r#"{"v": "x/y?z"}"#, Ok("/a/x%2Fy%3Fz"));
@@ -319,8 +369,49 @@ mod tests {
         check("/a/{body./v}{body./v}", r#"{"v": "."}"#, Err("/a/"));
         check("/a/.{body./v}", r#"{"v": "."}"#, Err("/a/."));
         check("/a/{body./v}{body./w}", r#"{"v": "%2", "w": "E."}"#, Err("/a/"));
-        check("/{rest}/{body./v}", r#"{"v": ".."}"#, Err("/x/../y/"));
-        check("/{rest}/b", "{}", Ok("/x/../y/b"));
+        check("/{rest}/{body./v}", r#"{"v": ".."}"#, Err("/x/y/"));
+        check("/{rest}/b", "{}", Ok("/x/y/b"));
+    }
+
+    #[test]
+    fn captures_do_not_climb() {
+        #[track_caller]
+        fn check(template: &str, capture: &str, expected: Located) {
+            let template = Template::parse(template).unwrap().resolve().unwrap();
+            let values = Values {
+                captures: &|name| matches!(name, "id" | "again").then_some(capture),
+                query: None,
+                region: None,
+                request: &HeaderMap::new(),
+                reply: None,
+                request_body: None,
+                reply_body: None,
+            };
+            assert_eq!(values.location(&template), expected, "{template} {capture}");
+        }
+        let whole = |text: &str| Located::Whole(text.to_owned());
+        let climbing = |text: &str| Located::Climbing(text.to_owned());
+        for dots in [
+            "..", ".", "%2e%2e", "%252E.", "../..", "x/..", "x/../y", "./x", "..;v=1", "x%2f..", "..\\x", "x%5C..",
+        ] {
+            check("/a/{id}", dots, climbing("/a/"));
+            check("/a/{id}/items", dots, climbing("/a/"));
+            check("http://{id}/a", dots, climbing("http://"));
+            check("/a/{id}/{body./x}", dots, climbing("/a/"));
+            check("/a/{body./x}/{id}", dots, Located::Before("/a/".to_owned()));
+        }
+        for name in ["...", "..x", "x..", "%2e%2ex", "x", ""] {
+            check("/a/{id}/items", name, whole(&format!("/a/{name}/items")));
+        }
+        check("/a/{id}{again}", "%2", whole("/a/%2%2"));
+        check("/a/.{id}", "%2", whole("/a/.%2"));
+        check("/a/{id}e{again}e", "%2", climbing("/a/"));
+        // Dots of the operator's own are meant.
+        check("/a/../{id}", "7", whole("/a/../7"));
+        check("/a/../{id}", "..", climbing("/a/../"));
+        // Slashes in front make no host of what follows.
+        check("/{id}", "//other/x", whole("/other/x"));
+        check("//{id}/x", "other", whole("//other/x"));
     }
 
     #[test]

@@ -323,6 +323,24 @@ async fn a_value_cannot_climb_out_of_its_folder() {
 }
 
 #[tokio::test]
+async fn a_path_cannot_climb_out_of_the_folder_of_a_rule() {
+    let rules = r#"
+        routes:
+          - { name: any, path: "/c/{rest...}", on_write: { purge: [{ prefix: "/shop/{rest}" }] } }
+    "#;
+    for rest in ["..", "%2e%2e", "../..", "x/../../..", "%2e%2e%2f.."] {
+        let origin = Origin::start().await;
+        let larder = Larder::before(&origin).rules(rules).start();
+        for path in ["/shop/1", "/else"] {
+            origin.on(path, Reply::fresh(60, "x"));
+            larder.get(path).send().await;
+        }
+        larder.request("PUT", &format!("/c/{rest}")).body("data").send().await;
+        assert!(larder.get("/else").send().await.is_hit(), "{rest}: nothing beside the folder");
+    }
+}
+
+#[tokio::test]
 async fn conditions_are_judged_by_the_reply_and_hold_where_there_is_none() {
     let rules = r#"
         routes:

@@ -4,7 +4,7 @@ use super::page::Page;
 use super::request::Request;
 use crate::engine::{Route, Rules};
 use crate::invalidation::{
-    Invalidation, Matcher, Mode, PurgeRule, Selector, Template, Values, Variable, When, WriteRule, WriteSeen,
+    Invalidation, Located, Matcher, Mode, PurgeRule, Selector, Template, Values, Variable, When, WriteRule, WriteSeen,
     plan_write,
 };
 use crate::key::canonical_authority;
@@ -123,8 +123,8 @@ impl Scene<'_> {
     /// What of a selector is not known without a reply; `None` when all is.
     fn unknown(&self, selector: &Selector) -> Option<Unknown> {
         let (kind, template, is_known) = match selector {
-            Selector::Url(template) => ("url", template, self.values.location(template).is_ok()),
-            Selector::Prefix(template) => ("prefix", template, self.values.location(template).is_ok()),
+            Selector::Url(template) => ("url", template, is_whole(self.values.location(template))),
+            Selector::Prefix(template) => ("prefix", template, is_whole(self.values.location(template))),
             Selector::Tag(template) => ("tag", template, self.values.tag(template).is_some()),
             Selector::SelfUrl | Selector::Route(_) | Selector::All => return None,
         };
@@ -187,6 +187,11 @@ enum Unknown {
     Lacking(String),
     /// A reply or a body is to tell: what is known of the purge.
     Told(String),
+}
+
+/// Whether a value is missing that whoever asks again could give. A path with dots is all there is.
+fn is_whole(location: Located) -> bool {
+    !matches!(location, Located::Before(_))
 }
 
 fn shown(purge: &Invalidation) -> String {

@@ -190,6 +190,36 @@ fn a_long_value_is_known() {
 }
 
 #[test]
+fn a_path_with_dots_reaches_no_more_than_a_name() {
+    #[track_caller]
+    fn check(selector: Selector, expected: &[&str]) {
+        for id in ["..", "%2e%2E", "."] {
+            let captures = |_: &str| Some(id);
+            let request = HeaderMap::new();
+            let values = Values {
+                captures: &captures,
+                query: None,
+                region: None,
+                request: &request,
+                reply: None,
+                request_body: None,
+                reply_body: None,
+            };
+            let write = WriteSeen { authority: "shop", path: "/target", values, reply: None };
+            let all = plan_write(&rule(&[selector.clone()], Mode::Hard), &write, str::to_owned);
+            let all: Vec<_> = all.purges.iter().skip(1).map(short).collect();
+            assert_eq!(all, expected, "{selector} {id}");
+        }
+    }
+    check(prefix("/x/{id}"), &["shop/x/ **"]);
+    check(prefix("/c/{id}/items"), &["shop/c/ **"]);
+    check(url("http://other/x/{id}"), &["other/x/ **"]);
+    check(prefix("/{id}"), &["shop/"]);
+    check(prefix("http://other/{id}/x"), &["other/"]);
+    check(prefix("http://{id}/x"), &[]);
+}
+
+#[test]
 fn a_stand_in_takes_the_place_of_what_is_not_known() {
     #[track_caller]
     fn check(own: Option<Selector>, of_rule: Option<Selector>, body: &str, expected: &[&str]) {
