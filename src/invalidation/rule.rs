@@ -34,6 +34,25 @@ impl Selector {
         };
         template.into_iter().flat_map(Template::variables)
     }
+
+    /// A variable that a request may lack and without which nothing narrower than everything is known to hold what this
+    /// reaches: any of a tag; of a URL or prefix, one in its host.
+    pub fn may_reach_all_for(&self) -> Option<&Variable> {
+        let is_known = |variable: &Variable| matches!(variable, Variable::Capture(_) | Variable::Region);
+        let names_host = |template: &Template<Variable>| {
+            let Err(known) = template.fill_known(|variable| is_known(variable).then_some("x")) else {
+                return true;
+            };
+            match known.split_once("//") {
+                Some((before, host)) if !before.contains('/') => host.contains('/'),
+                Some(_) | None => known.starts_with('/'),
+            }
+        };
+        match self {
+            Self::Url(template) | Self::Prefix(template) if names_host(template) => None,
+            _ => self.variables().find(|variable| !is_known(variable)),
+        }
+    }
 }
 
 /// As the configuration has it.
@@ -54,6 +73,7 @@ impl fmt::Display for Selector {
 ///
 /// Where a value in its template is not known, `on_unknown` is purged in its place; without that, what is wide enough for
 /// every value: the folder that is known of a URL or prefix, and for a tag, which replies of any path may bear, everything.
+/// A file that would come to the latter is refused: [`Selector::may_reach_all_for`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PurgeRule {
     /// What it reaches.
@@ -207,6 +227,28 @@ mod tests {
         check(&[], &[("x-a", Some("Full"))], 200, false);
         check(&[], &[("x-a", Some("full")), ("x-b", None)], 200, false);
         check(&[One(201)], &[("x-a", None)], 200, false);
+    }
+
+    #[test]
+    fn selectors_that_may_come_to_everything() {
+        #[track_caller]
+        fn check(selector: fn(Template<Variable>) -> Selector, text: &str, expected: Option<&str>) {
+            let selector = selector(Template::parse(text).unwrap().resolve().unwrap());
+            let variable = selector.may_reach_all_for().map(ToString::to_string);
+            assert_eq!(variable.as_deref(), expected, "{selector}");
+        }
+        check(Selector::Tag, "catalog", None);
+        check(Selector::Tag, "{id}:{region}", None);
+        check(Selector::Tag, "{id}:{query.q}:{header.x}", Some("query.q"));
+        check(Selector::Tag, "{body./a}", Some("body./a"));
+        check(Selector::Url, "/{query.q}", None);
+        check(Selector::Prefix, "/a//{query.q}", None);
+        check(Selector::Url, "http://a/{query.q}", None);
+        check(Selector::Prefix, "http://{id}/{query.q}", None);
+        check(Selector::Prefix, "http://{id}{query.q}/", Some("query.q"));
+        check(Selector::Url, "http://{header.x}/{query.q}", Some("header.x"));
+        check(Selector::Url, "//{header.x}/a", Some("header.x"));
+        check(Selector::Url, "{query.scheme}://a/", Some("query.scheme"));
     }
 
     #[test]

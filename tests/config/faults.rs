@@ -813,7 +813,7 @@ routes:
         - { tag: "{body./a}", on_unknown: { tag: "{sku}" } }
         - { tag: "{body./a}", on_unknown: everything }
         - { tag: "{body./a}", on_unknown: { tag: a, url: /b } }
-        - { tag: "{body./a}", onUnknown: all }
+        - { tag: t, onUnknown: all }
         - { tag: t, when: {} }
         - { tag: t, when: { status: [] } }
         - { tag: t, when: { status: [404, 5xx, 600, 101], header: ["X Y", "X-Y:"] } }
@@ -840,7 +840,7 @@ routes:
             "16:50: routes[0].on_write.purge[8].on_unknown.tag: `{sku}` names `{sku}`, which `path` does not capture; the captures are `{id}`",
             "17:43: routes[0].on_write.purge[9].on_unknown: is a single value; write a selector such as `{ url: self }` or `{ tag: catalog }`",
             "18:43: routes[0].on_write.purge[10].on_unknown: names several things in one item; write an item of the list for each, such as `- { url: self }`",
-            "19:31: routes[0].on_write.purge[11].onUnknown: `onUnknown` is not a known key; did you mean `on_unknown`?",
+            "19:21: routes[0].on_write.purge[11].onUnknown: `onUnknown` is not a known key; did you mean `on_unknown`?",
             "20:27: routes[0].on_write.purge[12].when: names no condition; write one such as `{ status: [201] }` or `{ header: [X-Moved] }`, or remove it",
             "21:27: routes[0].on_write.purge[13].when: names no condition; write one such as `{ status: [201] }` or `{ header: [X-Moved] }`, or remove it",
             "22:38: routes[0].on_write.purge[14].when.status[0]: `404` refuses a write, which then purges nothing; remove it",
@@ -857,6 +857,33 @@ routes:
             "27:17: routes[0].on_write.max_body: `8MiB` is not from 1B to 1MiB; write `64KiB`, or another size in that range",
             "28:72: routes[1].on_write.max_body: no purge looks into a body; remove it, or name a value there: `{body./category/id}`",
             "29:89: routes[2].on_write.max_body: `0B` is not from 1B to 1MiB; write `64KiB`, or another size in that range",
+        ],
+    );
+}
+
+#[test]
+fn what_a_write_may_lack_has_a_stand_in() {
+    check(
+        r#"origin: http://a
+routes:
+  - name: a
+    path: /a/{id}
+    on_write:
+      purge:
+        - { tag: "{id}:{query.q}" }
+        - { prefix: "https://{header.X-Shop}/" }
+        - { url: "//a{body./x}/" }
+        - { tag: "{reply.X-A}", on_unknown: { tag: "{query.q}" } }
+        - { url: "/{body./x}" }
+        - { prefix: "https://a/{query.q}", on_unknown: { prefix: "https://{id}/{query.q}" } }
+      on_unknown: { url: "//{query.q}/" }
+"#,
+        &[
+            "7:18: routes[0].on_write.purge[0].tag: `{id}:{query.q}` names `{query.q}`, which a write may lack, and everything would be purged then; say what goes in its place, such as `on_unknown: { prefix: /api/categories }`, or `on_unknown: all`",
+            "8:21: routes[0].on_write.purge[1].prefix: `https://{header.X-Shop}/` names `{header.x-shop}`, which a write may lack, and everything would be purged then; say what goes in its place, such as `on_unknown: { prefix: /api/categories }`, or `on_unknown: all`",
+            "9:18: routes[0].on_write.purge[2].url: `//a{body./x}/` names `{body./x}`, which a write may lack, and everything would be purged then; say what goes in its place, such as `on_unknown: { prefix: /api/categories }`, or `on_unknown: all`",
+            "10:45: routes[0].on_write.purge[3].on_unknown: names a value that a write may lack as well; write what every request tells, such as `{ prefix: /api/categories }`, or `all`",
+            "13:19: routes[0].on_write.on_unknown: names a value that a write may lack as well; write what every request tells, such as `{ prefix: /api/categories }`, or `all`",
         ],
     );
 }

@@ -48,10 +48,10 @@ routes:
         - tag: "category:{body./category/id}"
           on_unknown: { tag: "stock:{sku}" }
           soft: true
-        - { tag: "sku:{request.body./sku}" }
+        - { tag: "sku:{request.body./sku}", on_unknown: all }
         - { url: "/api/v1/{region}/offers/{reply.X-Offer}", on_unknown: { route: static } }
         - { tag: moved, when: { status: [201, 3xx], header: [X-Moved, "X-Mode: full"] } }
-        - { tag: "store:{header.X-Store}:{query.page}" }
+        - { tag: "store:{header.X-Store}:{query.page}", on_unknown: all }
   - name: cart
     path: /api/v1/carts/**
     cache: bypass
@@ -268,7 +268,7 @@ purges      url shop.example.com/api/v1/stock/x1                   the target of
             and what Location and Content-Location of the reply name on the same host
 in doubt    prefix shop.example.com/api/v1/stock                   in place of Location and Content-Location: on_unknown of on_write
             tag stock:x1 (soft)                                    in place of tag category:{body./category/id}, where that is not told: its on_unknown
-            everything                                             in place of tag sku:{request.body./sku}, where that is not told: it has no on_unknown
+            everything                                             in place of tag sku:{request.body./sku}, where that is not told: its on_unknown
             route static                                           in place of url shop.example.com/api/v1/us/offers/{reply.x-offer}, where that is not told: its on_unknown
 when        the origin has answered, unless with 4xx; also when it fails or the outcome is unknown
 ";

@@ -59,7 +59,7 @@ fn longest_body(scope: &Scope<'_>, written: &Field<Size>) -> usize {
 
 fn purge_rule(scope: &Scope<'_>, item: &At<Purge>, mode: Mode, known: &Known<'_>) -> PurgeRule {
     let Purge { selector, soft, when, on_unknown } = &item.value;
-    let selector = resolve(scope, selector, known);
+    let (written, selector) = (selector, resolve(scope, selector, known));
     if selector == invalidation::Selector::SelfUrl {
         check_bare(scope, soft, "soft");
         check_bare(scope, when, "when");
@@ -69,6 +69,10 @@ fn purge_rule(scope: &Scope<'_>, item: &At<Purge>, mode: Mode, known: &Known<'_>
         if selector.variables().all(is_known) {
             at.fault(scope.report, "is never used: all that the purge names is known", "remove it");
         }
+    } else if on_unknown.is_absent()
+        && let Some(variable) = selector.may_reach_all_for()
+    {
+        check_withheld(scope, written, variable);
     }
     PurgeRule {
         selector,
@@ -80,6 +84,22 @@ fn purge_rule(scope: &Scope<'_>, item: &At<Purge>, mode: Mode, known: &Known<'_>
         when: when.set().map_or(invalidation::When::ALWAYS, |at| condition(scope, at)),
         on_unknown: on_unknown.set().map(|at| stand_in(scope, at, known)),
     }
+}
+
+/// Reports a purge that whoever leaves out a value turns into one of everything.
+fn check_withheld(scope: &Scope<'_>, written: &Selector, variable: &Variable) {
+    let at = match written {
+        Selector::Tag(at) => at.with(()),
+        Selector::Prefix(at) => at.with(()),
+        Selector::Url(at) => at.with(()),
+        Selector::Route(_) | Selector::All => return,
+    };
+    let name = if at.foreign { "a value".to_owned() } else { format!("`{{{variable}}}`") };
+    at.fault(
+        scope.report,
+        format!("{} names {name}, which a write may lack, and everything would be purged then", at.shown),
+        "say what goes in its place, such as `on_unknown: { prefix: /api/categories }`, or `on_unknown: all`",
+    );
 }
 
 /// Reports what is said of the target of a write, which dies whatever is said.
@@ -125,6 +145,12 @@ fn stand_in(scope: &Scope<'_>, at: &At<Selector>, known: &Known<'_>) -> invalida
             scope.report,
             "names a value that is not known without a reply either",
             "write what the request tells, such as `{ prefix: /api/categories }`, or `all`",
+        );
+    } else if selector.may_reach_all_for().is_some() {
+        at.fault(
+            scope.report,
+            "names a value that a write may lack as well",
+            "write what every request tells, such as `{ prefix: /api/categories }`, or `all`",
         );
     }
     selector
