@@ -2,7 +2,7 @@
 
 use super::event::kind_of;
 use super::{Event, EventRule, EventRules, EventSelector};
-use crate::invalidation::{Invalidation, MAX_TEXT, Matcher, Template, as_segment, climbs, tag_name};
+use crate::invalidation::{Invalidation, MAX_TEXT, Matcher, Template, as_segment, climbs, number_text, tag_name};
 use crate::key::{Scheme, canonical_authority};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -17,10 +17,6 @@ pub const MAX_PURGES: usize = 4096;
 
 /// Faults of one event that are told.
 const MAX_FAULTS: usize = 8;
-
-/// The largest number below which every whole number is told from its neighbours in JSON as most programs read it
-/// (RFC 8259, 6).
-const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What an event purges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -205,17 +201,12 @@ fn fits(name: &str, value: &str, spelled: &impl Fn(&str) -> Option<String>) -> R
     }
 }
 
-/// A value as a tag or a path spells it. Whole numbers are written without a fraction, whatever wrote `7.0` for them.
+/// A value as a tag or a path spells it, and as bodies of writes have it.
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
         Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
-            None => Some(number.to_string()),
-            Some(float) if float.abs() >= EXACT => None,
-            // Rust writes whole floats without a point, and no exponents.
-            Some(float) => Some(float.to_string()),
-        },
+        Value::Number(number) => number_text(number),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -1,10 +1,11 @@
 //! Values in JSON, by pointer.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Whole numbers beyond this cannot all be told apart once they are not kept as integers.
+/// Whole numbers beyond this cannot all be told apart once they are not kept as integers, as most programs do not
+/// (RFC 8259, 6).
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A JSON document that somebody else wrote: the body of a request or a reply, an event.
@@ -17,18 +18,27 @@ impl Json {
         serde_json::from_slice(bytes).ok().map(Self)
     }
 
-    /// The text of a value: of a string what it holds, of a number and a boolean how they are written. `None` for what is not
-    /// there, for `null`, for what holds values itself, and for a number too large to be told from its neighbours.
+    /// The text of a value: of a string what it holds, of a number its [one spelling](number_text), of a boolean how it is
+    /// written. `None` for what is not there, for `null`, for what holds values itself, and for a number too large to be told
+    /// from its neighbours.
     pub fn text(&self, pointer: &Pointer) -> Option<Cow<'_, str>> {
         match self.0.pointer(&pointer.0)? {
             Value::String(text) => Some(Cow::Borrowed(text)),
             Value::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
-            Value::Number(number) if number.is_f64() => {
-                number.as_f64().filter(|value| value.abs() < EXACT).map(|_| Cow::Owned(number.to_string()))
-            }
-            Value::Number(number) => Some(Cow::Owned(number.to_string())),
+            Value::Number(number) => number_text(number).map(Cow::Owned),
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         }
+    }
+}
+
+/// A number as tags and paths spell it, whoever wrote it: `7`, also for `7.0` and `0.7e1`, as a program with one type for all
+/// numbers sends. `None` for one too large to be told from its neighbours.
+pub fn number_text(number: &Number) -> Option<String> {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        None => Some(number.to_string()),
+        Some(float) if float.abs() >= EXACT => None,
+        // Rust writes whole floats without a point, and no exponents. Zero has one sign.
+        Some(float) => Some((float + 0.0).to_string()),
     }
 }
 
@@ -76,7 +86,7 @@ mod tests {
         const DOCUMENT: &str = r#"{
             "a": {"b": ["x", {"c": "ü y"}], "": "empty name"}, "n": 7, "minus": -1, "big": 18446744073709551615,
             "beyond": 18446744073709551616, "f": 1.5, "t": true, "none": null, "m~n": "tilde", "a/b": "slash", "e": "",
-            "twice": 1, "twice": 2
+            "twice": 1, "twice": 2, "whole": 7.0, "hundred": 1e2, "tens": 0.7e1, "zero": -0.0, "tiny": 1e-7
         }"#;
         #[track_caller]
         fn check(pointer: &str, expected: Option<&str>) {
@@ -91,6 +101,11 @@ mod tests {
         check("/big", Some("18446744073709551615"));
         check("/beyond", None);
         check("/f", Some("1.5"));
+        check("/whole", Some("7"));
+        check("/hundred", Some("100"));
+        check("/tens", Some("7"));
+        check("/zero", Some("0"));
+        check("/tiny", Some("0.0000001"));
         check("/t", Some("true"));
         check("/e", Some(""));
         check("/m~0n", Some("tilde"));

@@ -23,7 +23,7 @@ mod values;
 mod variable;
 
 pub use bearings::{BadBearings, Bearings, BearingsLayout, Checked, MAX_NAMED_TAGS, TooManyTags};
-pub use json::{BadPointer, Json, Pointer};
+pub use json::{BadPointer, Json, Pointer, number_text};
 pub use ledger::{Ledger, LedgerSettings, LedgerStats, Standing, Verdict};
 pub use log::{Appending, IntentId, LocalLog, Log, LogError, Reach};
 pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};
