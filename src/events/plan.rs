@@ -2,7 +2,9 @@
 
 use super::event::kind_of;
 use super::{Event, EventRule, EventRules, EventSelector};
-use crate::invalidation::{Invalidation, MAX_TEXT, Matcher, Template, as_segment, climbs, number_text, tag_name};
+use crate::invalidation::{
+    Invalidation, MAX_TEXT, Matcher, Template, as_segment, climbs, number_text, tag_name,
+};
 use crate::key::{Scheme, canonical_authority};
 use serde_json::Value;
 use std::borrow::Cow;

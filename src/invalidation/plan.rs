@@ -2,7 +2,7 @@
 
 use super::path::{normal_form, resolve_dots};
 use super::url::{self, Place};
-use super::{Invalidation, Json, Located, Matcher, Mode, PurgeRule, Selector, Values, WriteRule};
+use super::{Invalidation, Json, Located, Matcher, Mode, PurgeRule, Selector, Values, Variable, WriteRule};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
 /// `Location` and `Content-Location` lines that are followed. One of each is all that makes sense; the rest is noise.
@@ -53,7 +53,8 @@ pub struct WritePlan {
 /// The invalidations of a write: none when the reply proves that nothing changed (4xx).
 ///
 /// A write whose outcome is unknown, or that the origin failed (5xx), may have been done: all that can be known is
-/// invalidated, and what only a reply can tell is widened as [`PurgeRule::on_unknown`] says. `canonical` turns an authority as
+/// invalidated, and what only a reply can tell is widened as [`PurgeRule::on_unknown`] says, also where the request has a value
+/// that the reply might have corrected. `canonical` turns an authority as
 /// written (in `Location`, in a rule) into its canonical name. A `Location` of another authority is left alone (RFC 9111, 4.4:
 /// nobody may invalidate what is another's).
 pub fn plan_write(rule: &WriteRule, write: &WriteSeen<'_>, canonical: impl Fn(&str) -> String) -> WritePlan {
@@ -69,7 +70,13 @@ pub fn plan_write(rule: &WriteRule, write: &WriteSeen<'_>, canonical: impl Fn(&s
     };
     let values = Values { reply: done.map(|reply| reply.headers), reply_body: body, ..write.values };
     let to_come = matches!(done, Some(ReplySeen { body: BodySeen::ToCome, .. }));
-    let mut scene = Scene { plan: &mut plan, target: &target, values: &values, canonical: &canonical };
+    let mut scene = Scene {
+        plan: &mut plan,
+        target: &target,
+        values: &values,
+        in_doubt: done.is_none(),
+        canonical: &canonical,
+    };
     scene.add_path(&target, Mode::Hard);
     if let Some(reply) = write.reply {
         for place in located(reply.headers, &target, &canonical) {
@@ -107,6 +114,8 @@ struct Scene<'p, 'v, C> {
     plan: &'p mut WritePlan,
     target: &'p Place,
     values: &'p Values<'v>,
+    /// No reply tells what was done.
+    in_doubt: bool,
     canonical: &'p C,
 }
 
@@ -119,8 +128,24 @@ impl<C: Fn(&str) -> String> Scene<'_, '_, C> {
             Selector::SelfUrl | Selector::Route(_) | Selector::All => Located::Whole(String::new()),
         };
         match text {
-            Located::Whole(text) => self.add_known(selector, text, mode),
+            Located::Whole(text) => {
+                self.add_known(selector, text, mode);
+                // What a request says that a reply could have corrected is a guess.
+                if self.in_doubt && selector.variables().any(Variable::needs_reply) {
+                    self.add_unknown(self.for_certain(selector), stand_in, mode);
+                }
+            }
             unknown => self.add_unknown(unknown, stand_in, mode),
+        }
+    }
+
+    /// What is known of a selector with a value that only a reply tells for certain.
+    fn for_certain(&self, selector: &Selector) -> Located {
+        match selector {
+            Selector::Url(template) | Selector::Prefix(template) => {
+                self.values.location_for_certain(template)
+            }
+            _ => known_tag(None),
         }
     }
 

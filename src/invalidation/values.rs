@@ -392,7 +392,8 @@ mod tests {
         let whole = |text: &str| Located::Whole(text.to_owned());
         let climbing = |text: &str| Located::Climbing(text.to_owned());
         for dots in [
-            "..", ".", "%2e%2e", "%252E.", "../..", "x/..", "x/../y", "./x", "..;v=1", "x%2f..", "..\\x", "x%5C..",
+            "..", ".", "%2e%2e", "%252E.", "../..", "x/..", "x/../y", "./x", "..;v=1", "x%2f..", "..\\x",
+            "x%5C..",
         ] {
             check("/a/{id}", dots, climbing("/a/"));
             check("/a/{id}/items", dots, climbing("/a/"));

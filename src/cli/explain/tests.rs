@@ -287,6 +287,7 @@ purges      url shop.example.com/api/v1/stock/x1                   the target of
             everything                                             on_write { tag: \"store:{header.x-store}:{query.page}\" }, since the request has no {header.x-store}
             and what Location and Content-Location of the reply name on the same host
 in doubt    prefix shop.example.com/api/v1/stock                   in place of Location and Content-Location: on_unknown of on_write
+            tag stock:x1 (soft)                                    besides tag category:7 (soft), since the reply might have said something else: its on_unknown
             route static                                           in place of url shop.example.com/api/v1/us/offers/{reply.x-offer}, where that is not told: its on_unknown
 when        the origin has answered, unless with 4xx; also when it fails or the outcome is unknown
 ";

@@ -4,11 +4,12 @@ use super::page::Page;
 use super::request::Request;
 use crate::engine::{Route, Rules};
 use crate::invalidation::{
-    Invalidation, Located, Matcher, Mode, PurgeRule, Selector, Template, Values, Variable, When, WriteRule, WriteSeen,
-    plan_write,
+    BodySeen, Invalidation, Located, Matcher, Mode, PurgeRule, ReplySeen, Selector, Template, Values,
+    Variable, When, WriteRule, WriteSeen, plan_write,
 };
 use crate::key::canonical_authority;
 use crate::route::Captures;
+use http::{HeaderMap, StatusCode};
 use std::borrow::Cow;
 
 /// Writes the purges, one a line.
@@ -19,8 +20,10 @@ pub(super) fn write(
     request: &Request,
     captures: Option<&Captures<'_>>,
 ) {
+    let silent = HeaderMap::new();
     let scene = Scene {
         rules,
+        silent: &silent,
         rule: &route.on_write,
         request,
         values: Values {
@@ -62,10 +65,12 @@ struct Scene<'a> {
     rules: &'a Rules,
     rule: &'a WriteRule,
     request: &'a Request,
+    /// The fields of a reply that tells nothing.
+    silent: &'a HeaderMap,
     values: Values<'a>,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
     /// What is purged when the reply tells everything, and what is purged in place of what it does not tell.
     fn lines(&self) -> (Vec<Line>, Vec<Line>) {
         let target = self.plan(&WriteRule::default());
@@ -80,15 +85,25 @@ impl Scene<'_> {
         for purge in &self.rule.purge {
             let alone = WriteRule { purge: vec![purge.clone()], ..WriteRule::default() };
             match self.unknown(&purge.selector) {
-                None => purges.extend(self.besides(&target, &alone, &self.reason(purge))),
+                None => {
+                    let told: Vec<_> =
+                        self.told(purge).into_iter().filter(|it| !target.contains(it)).collect();
+                    let what: Vec<_> = told.iter().map(shown).collect();
+                    let why = format!(
+                        "besides {}, since the reply might have said something else: {}",
+                        what.join(" and "),
+                        by(purge)
+                    );
+                    let known: Vec<_> = target.iter().chain(&told).cloned().collect();
+                    doubts.extend(self.besides(&known, &alone, &why));
+                    purges.extend(what.into_iter().map(|what| Line { what, why: self.reason(purge) }));
+                }
                 Some(Unknown::Lacking(variable)) => {
                     let why = format!("{}, since the request has no {{{variable}}}", self.reason(purge));
                     purges.extend(self.besides(&target, &alone, &why));
                 }
                 Some(Unknown::Told(what)) => {
-                    let by =
-                        if purge.on_unknown.is_some() { "its on_unknown" } else { "it has no on_unknown" };
-                    let why = format!("in place of {what}, where that is not told: {by}");
+                    let why = format!("in place of {what}, where that is not told: {}", by(purge));
                     doubts.extend(self.besides(&target, &alone, &why));
                     let what = if purge.mode == Mode::Soft { format!("{what} (soft)") } else { what };
                     purges.push(Line { what, why: self.reason(purge) });
@@ -110,9 +125,21 @@ impl Scene<'_> {
         own.into_iter().map(move |purge| Line { what: shown(&purge), why: why.to_owned() })
     }
 
+    /// What `purge` reaches when the write was done, and its reply tells nothing.
+    fn told(&self, purge: &PurgeRule) -> Vec<Invalidation> {
+        let alone = PurgeRule { when: When::ALWAYS, ..purge.clone() };
+        let rule = WriteRule { purge: vec![alone], ..WriteRule::default() };
+        let body = BodySeen::Whole(None);
+        self.seen(&rule, Some(ReplySeen { status: StatusCode::OK, headers: self.silent, body }))
+    }
+
     fn plan(&self, rule: &WriteRule) -> Vec<Invalidation> {
+        self.seen(rule, None)
+    }
+
+    fn seen(&self, rule: &WriteRule, reply: Option<ReplySeen<'a>>) -> Vec<Invalidation> {
         let Request { authority, path, .. } = self.request;
-        let write = WriteSeen { authority, path, values: self.values, reply: None };
+        let write = WriteSeen { authority, path, values: self.values, reply };
         let canonical = |authority: &str| {
             let name = canonical_authority(authority, self.request.scheme, self.rules.aliases());
             name.map_or_else(|| authority.to_owned(), Cow::into_owned)
@@ -192,6 +219,11 @@ enum Unknown {
 /// Whether a value is missing that whoever asks again could give. A path with dots is all there is.
 fn is_whole(location: Located) -> bool {
     !matches!(location, Located::Before(_))
+}
+
+/// Where it stands what is purged in doubt.
+fn by(purge: &PurgeRule) -> &'static str {
+    if purge.on_unknown.is_some() { "its on_unknown" } else { "it has no on_unknown" }
 }
 
 fn shown(purge: &Invalidation) -> String {

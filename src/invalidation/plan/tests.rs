@@ -279,7 +279,7 @@ fn what_the_body_of_the_reply_tells_waits_for_it() {
     let when = When { statuses: vec![Statuses::One(201)], fields: Vec::new() };
     let rule = WriteRule {
         purge: vec![
-            PurgeRule { when, ..PurgeRule::new(tag("a:{body./a}"), Mode::Hard) },
+            PurgeRule { when, on_unknown: Some(tag("a")), ..PurgeRule::new(tag("a:{body./a}"), Mode::Hard) },
             PurgeRule {
                 on_unknown: Some(prefix("/b")),
                 ..PurgeRule::new(tag("b:{reply.body./b}"), Mode::Hard)
@@ -298,9 +298,26 @@ fn what_the_body_of_the_reply_tells_waits_for_it() {
     check(&rule, Some((201, &[], Some("{}"))), &["#a:1", "shop/b **", "#c:1"]);
     check(&rule, Some((201, &[], Some("not JSON"))), &["#a:1", "shop/b **", "#c:1"]);
     // What a failed write says in its body is about the failure.
-    check(&rule, Some((500, &[], Some(r#"{"a": 2, "b": 3}"#))), &["#a:1", "shop/b **", "#c:1"]);
-    check(&rule, Some((500, &[], None)), &["#a:1", "shop/b **", "#c:1"]);
-    check(&rule, None, &["#a:1", "shop/b **", "#c:1"]);
+    // And what the request says a reply might have corrected.
+    check(&rule, Some((500, &[], Some(r#"{"a": 2, "b": 3}"#))), &["#a:1", "#a", "shop/b **", "#c:1"]);
+    check(&rule, Some((500, &[], None)), &["#a:1", "#a", "shop/b **", "#c:1"]);
+    check(&rule, None, &["#a:1", "#a", "shop/b **", "#c:1"]);
+}
+
+#[test]
+fn the_word_of_a_request_is_not_enough_in_doubt() {
+    #[track_caller]
+    fn check(selector: Selector, in_doubt: &[&str]) {
+        let rule = rule(&[selector], Mode::Hard);
+        let body = Some(r#"{"a": "x"}"#);
+        assert_eq!(planned(&rule, body, None)[1..], *in_doubt);
+        assert_eq!(planned(&rule, body, Some((204, &[], Some(""))))[1..], in_doubt[..1]);
+    }
+    check(url("/a/{body./a}/c"), &["shop/a/x/c", "shop/a/ **"]);
+    check(prefix("/{id}/{body./a}"), &["shop/%37/x **", "shop/%37/ **"]);
+    check(url("http://{body./a}/c"), &["x/c", "all"]);
+    check(tag("a:{body./a}"), &["#a:x", "all"]);
+    check(tag("a:{request.body./a}"), &["#a:x"]);
 }
 
 #[test]
