@@ -38,10 +38,11 @@ local function next_id(at, last)
   return id[1] < MILLISECONDS and id or nil
 end
 
--- One job that names everything, in the place of all there were. Its ID is one that no append hands out, and beyond those that
--- were: where a job in hand had the same, this one would be taken for it, and settled with it unsent.
+-- One job that names everything, in the place of all there were. Its ID is one that no append hands out, another one each time,
+-- and beyond those that were: where a job in hand had the same, this one would be taken for it, and settled with it unsent.
 local function everything(key, at, why)
-  local id = { math.max(at[1], now()), SEQUENCES / 2 }
+  local micros = tonumber(redis.call('TIME')[2]) % 1000
+  local id = { math.max(at[1], now()), SEQUENCES / 2 + micros }
   local last = is_queue(key) and last_id(key) or { 0, 0 }
   if later(last, id) or last[2] == id[2] and last[1] == id[1] then
     id = following(last)
