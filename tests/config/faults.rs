@@ -683,7 +683,7 @@ fn tags_are_made_of_what_is_known_with_the_head_of_a_reply() {
     check(
         r#"origin: http://a
 routes:
-  - { name: a, path: "/a/{id}", cache: { tags: ["{body./id}", "{reply.body./id}{id}", "{region}", "{query.page}", "{reply.X-Id}", "{header.X-Id}"] } }
+  - { name: a, path: "/a/{id}", cache: { tags: ["{body./id}", "{reply.body./id}{id}", "{region}", "{query.page}", "{reply.X-Id}", "{header.X-Id}"], vary: ["header:x-id"] } }
   - { name: b, path: "/b/{region}", cache: { tags: ["{region}", "{query.utm_source}", "{query.page}"], query: { ignore: [utm_*] } } }
   - { name: c, path: /c, cache: { tags: ["{query.page}", "{query.sort}"], query: { only: [page] } } }
   - { name: d, path: /d, cache: { tags: ["{query.page}", "{query.ref}"], cdn_ttl: 500ms } }
@@ -699,6 +699,31 @@ defaults: { cache: { query: { ignore: [ref] }, tags: ["{region}", "{query.ref}",
             "6:83: routes[3].cache.cdn_ttl: is less than the second that CDNs count in; write how long CDNs may keep a reply, such as `1d`, or leave it out",
             "7:55: defaults.cache.tags[0]: `{region}` names the region, which is not set up; write `region: { header: CloudFront-Viewer-Country }` at the top of the file",
             "7:67: defaults.cache.tags[1]: `{query.ref}` names a parameter that `query` leaves out of the key; keep the parameter in the key, or make the tag of something else",
+        ],
+    );
+}
+
+#[test]
+fn tags_are_made_of_what_the_key_has() {
+    check(
+        r#"origin: http://a
+region: { header: X-Country }
+routes:
+  - { name: a, path: /a, cache: { tags: ["{region}", "{header.X-Shop}", "{header.X-Id}"], vary: ["header:x-shop"] } }
+  - { name: b, path: "/b/{region}", cache: { tags: ["{region}:{header.X-Id}", "{reply.X-Id}"] } }
+  - { name: c, path: /c, cache: { tags: ["{region}{header.cookie}"], vary: [region, "cookie:a"] } }
+  - { name: d, path: /d, cache: { vary: ["cookie:a"], query: { ignore: [page] } } }
+  - { name: e, path: /e, cache: { vary: [region], ttl: 1m } }
+  - { name: f, path: /f, cache: { ttl: 1m } }
+defaults: { cache: { tags: ["{region}", "{query.page}"], vary: [region] } }
+"#,
+        &[
+            "4:42: routes[0].cache.tags[0]: `{region}` names what is no part of the key: all would get the tag of whoever asks first; add `region` to `vary`, or make the tag of something else",
+            "4:73: routes[0].cache.tags[2]: `{header.X-Id}` names what is no part of the key: all would get the tag of whoever asks first; add `header:x-id` to `vary`, or make the tag of something else",
+            "5:53: routes[1].cache.tags[0]: `{region}:{header.X-Id}` names what is no part of the key: all would get the tag of whoever asks first; add `header:x-id` to `vary`, or make the tag of something else",
+            "6:42: routes[2].cache.tags[0]: `{region}{header.cookie}` names what is no part of the key: all would get the tag of whoever asks first; add `header:cookie` to `vary`, or make the tag of something else",
+            "7:41: routes[3].cache.vary: the tag `{region}` of `defaults` names what is no part of the key: all would get the tag of whoever asks first; add `region` to `vary`, or make the tag of something else",
+            "7:62: routes[3].cache.query: the tag `{query.page}` of `defaults` names a parameter that `query` leaves out of the key; keep the parameter in the key, or make the tag of something else",
         ],
     );
 }

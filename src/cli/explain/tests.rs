@@ -163,7 +163,7 @@ cdn: [{ name: edge, akamai: { host: a.example.com, client_token: t, client_secre
 routes:
   - name: list
     path: /list
-    cache: { cdn_ttl: 1d, tags: [catalog, "{query.page}{region}", "{header.X-Shop}", "of:{reply.X-Category}"] }
+    cache: { cdn_ttl: 1d, vary: [region, "header:X-Shop"], tags: [catalog, "{query.page}{region}", "{header.X-Shop}", "of:{reply.X-Category}"] }
 "#;
     let got = explain_by(yaml, "GET", "http://shop.example.com/list?page=2", &["X-Country: DE"], None);
     let word = |matcher: Matcher| format!("larder-{:016x}", matcher.hash().as_u64());

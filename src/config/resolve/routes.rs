@@ -69,7 +69,7 @@ fn check_defaults(scope: &Scope<'_>, defaults: &Field<CacheChoice>, region: &Fie
     cache::check(scope, rule, region);
     cache::check_merged(scope, rule);
     tags::check(scope, rule, None, region);
-    tags::check_key(scope, rule, &cache::settings(scope, rule, region));
+    tags::check_key(scope, rule, rule, &cache::settings(scope, rule, region), None, region);
 }
 
 fn check_unique(scope: &Scope<'_>, routes: &[At<RawRoute>], names: &Names<'_>) {
@@ -163,7 +163,7 @@ fn rule(
     }
     let settings = cache::settings(scope, &rule, region);
     if let Some(CacheChoice::Rule(own)) = own.value() {
-        tags::check_key(scope, own, &settings);
+        tags::check_key(scope, own, &rule, &settings, Some(captures), region);
     }
     Some(settings)
 }

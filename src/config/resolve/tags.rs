@@ -8,7 +8,7 @@ use crate::config::read::{At, Field, List};
 use crate::config::values::TagTemplate;
 use crate::engine::CacheRule;
 use crate::invalidation::Variable;
-use crate::key::RegionRule;
+use crate::key::{RegionRule, VaryInput};
 use std::sync::Arc;
 
 /// Reports what the tags of a rule name that a reply cannot have. `captures`: those of the route; `None` for the tags of
@@ -50,19 +50,54 @@ pub(super) fn check(
     }
 }
 
-/// Reports tags made of parameters that are no part of the key: requests that differ in them share one reply, which would bear
-/// the tag of whichever came first. `own`: the rule as the route writes it; `merged`: what holds there.
-pub(super) fn check_key(scope: &Scope<'_>, own: &Cache, merged: &CacheRule) {
-    let left_out = |variable: &Variable| match variable {
-        Variable::Query(name) => merged.key.query().leaves_out(name),
-        _ => false,
-    };
-    for tag in written(own).filter(|tag| names(tag, left_out)) {
-        tag.fault(
-            scope.report,
-            format!("{} names a parameter that `query` leaves out of the key", tag.shown),
-            "keep the parameter in the key, or make the tag of something else",
-        );
+/// Reports tags made of what is no part of the key: requests that differ in it share one reply, which would bear the tag of
+/// whichever came first. `own`: the rule as the route writes it; `whole`: over the defaults; `merged`: what comes of that.
+/// `captures`: as for [`check`].
+pub(super) fn check_key(
+    scope: &Scope<'_>,
+    own: &Cache,
+    whole: &Cache,
+    merged: &CacheRule,
+    captures: Option<&Captures<'_>>,
+    region: &Field<Arc<RegionRule>>,
+) {
+    let captured = captures.is_some_and(|captures| !captures.lack("region"));
+    let inherited = own.tags.is_absent();
+    for tag in written(whole) {
+        let shown =
+            if inherited { format!("the tag {} of `defaults`", tag.shown) } else { tag.shown.to_string() };
+        let left_out = |variable: &Variable| match variable {
+            Variable::Query(name) => merged.key.query().leaves_out(name),
+            _ => false,
+        };
+        // What the defaults say by themselves is reported there.
+        let place = if inherited { own.query.set().map(|at| at.with(())) } else { Some(tag.with(())) };
+        if let Some(place) = place.filter(|_| names(tag, left_out)) {
+            place.fault(
+                scope.report,
+                format!("{shown} names a parameter that `query` leaves out of the key"),
+                "keep the parameter in the key, or make the tag of something else",
+            );
+        }
+        let needed = |variable: &Variable| match variable {
+            Variable::Header(name) => Some(VaryInput::Header(name.clone())),
+            Variable::Region if !captured && !region.is_absent() => Some(VaryInput::Region),
+            _ => None,
+        };
+        let lacking =
+            tag.value.0.variables().filter_map(needed).find(|input| !merged.key.vary().contains(input));
+        let place = if inherited { own.vary.set().map(|at| at.with(())) } else { Some(tag.with(())) };
+        // What a `vary` that cannot be read names is not known.
+        let readable = !matches!(whole.vary, Field::Faulty);
+        if let (Some(input), Some(place)) = (lacking, place.filter(|_| readable)) {
+            place.fault(
+                scope.report,
+                format!(
+                    "{shown} names what is no part of the key: all would get the tag of whoever asks first"
+                ),
+                format!("add `{input}` to `vary`, or make the tag of something else"),
+            );
+        }
     }
 }
 
