@@ -33,4 +33,8 @@ impl CdnFields for TagFields {
     fn names(&self) -> &[HeaderName] {
         Self::names(self)
     }
+
+    fn readers(&self) -> u32 {
+        Self::readers(self)
+    }
 }

@@ -16,7 +16,7 @@ use crate::key::{KeyBuf, KeyHash};
 use crate::origin::{FetchError, FetchRequest, Framing, Reply, ReplyBody};
 use crate::semantics::{
     Cookies, Credentials, Exchange, Freshness, NotStorable, SetCookie, Validators, Vary, assess,
-    cdn_lifetime, merge_not_modified, parse_vary, remove_tags, usable_on_error,
+    cdn_lifetime, is_targeted, merge_not_modified, parse_vary, remove_tags, usable_on_error,
 };
 use crate::store::{Entry, EntryParts, Head, Lease, Looked};
 use crate::time::Timestamp;
@@ -171,6 +171,9 @@ impl Fill {
     /// knows of, and its validator would have told an edit of the same second.
     fn confirmable(&self) -> Option<Arc<Entry>> {
         let (_, entry) = self.stored.as_ref()?;
+        if !self.route.knows(entry.told) {
+            return None;
+        }
         let in_sight = self.engine.ledger.in_sight(entry.validated_at, self.engine.clock.now());
         let usable = match self.engine.ledger.judge(entry.fence, &entry.bearings) {
             Verdict::Live if in_sight => entry.validators.any(),
@@ -206,8 +209,8 @@ impl Fill {
         times: Times,
         lease: Option<&dyn Lease>,
     ) -> &'static str {
-        // What the stored head says to CDNs Larder wrote into it; the origin's own word of it is in the 304, if there is one.
-        let (told, stored) = self.route.apart(&entry.head.to_headers());
+        // What Larder wrote into the stored head for CDNs is not the origin's word.
+        let (told, stored) = self.route.apart(entry);
         let mut headers = merge_not_modified(&stored, fresh);
         let assessed = self.assess(entry.head.status(), &headers, Some(entry.body.len() as u64), times);
         let freshness = match assessed {
@@ -228,8 +231,9 @@ impl Fill {
             return NotStorable::TooManyTags.as_str();
         };
         self.strip(&mut headers);
+        let said = headers.keys().any(is_targeted);
         let lifetime = cdn_lifetime(&self.rule().freshness, entry.head.status(), &headers, &freshness);
-        self.route.tell(&mut headers, &tags, &bearings, Some(&told), lifetime);
+        let told = self.route.tell(&mut headers, &tags, &bearings, Some(&told), lifetime);
         let renewed = Arc::new(Entry::new(EntryParts {
             key: entry.key.clone(),
             head: Head::new(entry.head.status(), &headers),
@@ -239,6 +243,7 @@ impl Fill {
             freshness,
             fence,
             bearings,
+            told: told.after(entry.told, said),
         }));
         let (hash, _) = self.stored.as_ref().expect("what was confirmed was stored");
         if let Some(names) = self.varies_on.get() {
@@ -293,9 +298,10 @@ impl Fill {
         }
         let lifetime =
             usable.and_then(|freshness| cdn_lifetime(&self.rule().freshness, status, &headers, &freshness));
-        self.route.tell(&mut headers, &tags, self.flight().bearings(), None, lifetime);
+        let told = self.route.tell(&mut headers, &tags, self.flight().bearings(), None, lifetime);
         let arrival = Arc::new(Arrival {
             head: Head::new(status, &headers),
+            told,
             validators: Validators::of_reply(&headers, times.received_at),
             length,
             received_at: times.received_at,
@@ -490,6 +496,7 @@ impl Fill {
             validated_at: arrival.received_at,
             fence: arrival.fence,
             bearings: bearings.clone(),
+            told: arrival.told,
         }));
         let hash = KeyBuf::of(&storable.key).hash();
         let now = self.engine.clock.now();

@@ -46,7 +46,10 @@ impl Engine {
                         Looked::Found(RemoteItem::Entry(entry)),
                     ));
                 }
-                asking.route.tell_also(&mut entry);
+                if !asking.route.knows(entry.told) {
+                    return Glanced::Fill(None);
+                }
+                asking.route.tell_anew(&mut entry);
                 match self.judge(asking, &entry.into_entry(fence), now, REMOTE) {
                     Stored::Answer(answer) => Glanced::Answer(answer),
                     // A purge came between the two looks at the ledger.

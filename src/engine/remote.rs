@@ -174,7 +174,7 @@ impl Fill {
         // The clock of the node that stored it may be ahead.
         found.validated_at = found.validated_at.min(now);
         let (verdict, fence) = engine.ledger.judge_shared(found.fence, &found.bearings);
-        if verdict == Verdict::Dead {
+        if verdict == Verdict::Dead || !self.route.knows(found.told) {
             return Look::Nothing;
         }
         let renewed = self.rule().sliding.map(|longest| {
@@ -190,7 +190,7 @@ impl Fill {
                 Decision::StaleWhileRevalidate => self.errand == Errand::Answer,
                 Decision::Revalidate(_) | Decision::NotCached => false,
             };
-        self.route.tell_also(&mut found);
+        self.route.tell_anew(&mut found);
         let entry = Arc::new(found.into_entry(fence));
         if !fit {
             let older = |(_, known): &(KeyHash, Arc<Entry>)| known.validated_at < entry.validated_at;

@@ -7,8 +7,8 @@ use super::flight::Reader;
 use super::request::Request;
 use super::rules::Route;
 use crate::semantics::{
-    ByteRange, CDN_CACHE_CONTROL, CacheStatus, Freshness, MultipartPlan, Precondition, RangePlan, Validators,
-    for_one_use, plan_range,
+    ByteRange, CacheStatus, Freshness, MultipartPlan, Precondition, RangePlan, Validators, for_one_use,
+    is_targeted, plan_range,
 };
 use crate::store::{Entry, Head};
 use crate::time::Timestamp;
@@ -20,10 +20,10 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// The fields of a 304 that RFC 9110, 15.4.5 wants; what describes the body is left out. What is said to CDNs alone is part
-/// of it: one that asked whether its reply is still good has to learn what purges reach it from now on, and for how long to keep it.
-const NOT_MODIFIED_FIELDS: [HeaderName; 8] =
-    [CACHE_CONTROL, CDN_CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY, SET_COOKIE];
+/// The fields of a 304 that RFC 9110, 15.4.5 wants; what describes the body is left out. What is said to CDNs alone goes
+/// with them: one that asked whether its reply is still good has to learn what purges reach it from now on, and for how long to keep it.
+const NOT_MODIFIED_FIELDS: [HeaderName; 7] =
+    [CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY, SET_COOKIE];
 
 /// A whole representation, and what is known of it.
 struct Representation<'a> {
@@ -173,7 +173,8 @@ impl Shaping<'_> {
     fn not_modified(&self) -> (ReplyHead, Body) {
         let mut fields = HeaderMap::new();
         for (name, value) in self.what.head.fields() {
-            if NOT_MODIFIED_FIELDS.contains(&name) || self.what.route.tells_cdns_by(&name) {
+            let for_cdns = is_targeted(&name) || self.what.route.tells_cdns_by(&name);
+            if for_cdns || NOT_MODIFIED_FIELDS.contains(&name) {
                 fields.append(name, value);
             }
         }

@@ -2,11 +2,15 @@
 
 use super::Engine;
 use super::request::credentials;
-use super::rules::Route;
+use super::rules::{CacheRule, Route};
 use crate::invalidation::{Bearings, Fence, MAX_NAMED_TAGS, Template, Values, Variable, Verdict};
-use crate::semantics::{Exchange, assess, cdn_lifetime, tags_of_reply, tell_lifetime};
-use crate::store::{Head, RemoteEntry};
-use http::{HeaderMap, HeaderName, StatusCode};
+use crate::semantics::{
+    CdnWord, Exchange, add_vary, assess, cdn_lifetime, remove_targeted, tags_of_reply, targeted,
+    tell_lifetime,
+};
+use crate::store::{self, Entry, Head, RemoteEntry};
+use http::header::VARY;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::fmt;
 use std::time::Duration;
 
@@ -27,6 +31,9 @@ pub trait CdnFields: fmt::Debug + Send + Sync {
 
     /// Their names.
     fn names(&self) -> &[HeaderName];
+
+    /// Stands for those who read them and what they take, and so for the spelling of what is written; never 0.
+    fn readers(&self) -> u32;
 }
 
 /// A GET or HEAD, as far as the tags of its reply depend on it.
@@ -100,32 +107,71 @@ impl Route {
         bearings: &Bearings,
         before: Option<&HeaderMap>,
         lifetime: Option<Duration>,
-    ) {
+    ) -> store::Told {
         if let Some(cdns) = &self.cdns {
             cdns.write(headers, tags, bearings, before);
         }
-        if let Some(lifetime) = lifetime {
-            tell_lifetime(headers, lifetime);
-        }
+        store::Told { lifetime: self.tell_lifetime(headers, lifetime), readers: self.readers() }
     }
 
-    /// Adds to a reply that another node stored what it told no CDN because it knew of none in front. Its tags are not known by
-    /// name any more; the word for what is not known stands for them.
-    pub(super) fn tell_also(&self, found: &mut RemoteEntry) {
-        let Some(cdns) = &self.cdns else { return };
-        if cdns.names().iter().all(|name| found.head.get(name).is_some()) {
+    /// Writes the rule's word on how long a reply may be kept, if it has one.
+    fn tell_lifetime(&self, headers: &mut HeaderMap, lifetime: Option<Duration>) -> CdnWord {
+        let Some(lifetime) = lifetime else { return CdnWord::Origins };
+        // Without this word a CDN might not have kept the reply at all. It has to know then which requests get another.
+        add_vary(headers, self.cache.iter().flat_map(|rule| rule.key.fields()));
+        let said = targeted(headers);
+        tell_lifetime(headers, &said, lifetime)
+    }
+
+    fn readers(&self) -> u32 {
+        self.cdns.as_ref().map_or(0, |cdns| cdns.readers())
+    }
+
+    /// Whether it is known what the origin itself says to CDNs of a stored reply, or is not asked for.
+    pub(super) fn knows(&self, told: store::Told) -> bool {
+        let replaces = |rule: &CacheRule| rule.freshness.override_origin && rule.freshness.cdn_ttl.is_some();
+        told.lifetime != CdnWord::Replaced || self.cache.as_ref().is_some_and(replaces)
+    }
+
+    /// Makes a reply that another node stored tell CDNs what holds here. Where others read what purges reach it than those in
+    /// front, its tags are not known by name any more; the word for what is not known stands for them.
+    pub(super) fn tell_anew(&self, found: &mut RemoteEntry) {
+        let Some(rule) = &self.cache else { return };
+        let cdns = self.cdns.as_ref().filter(|_| found.told.readers != self.readers());
+        let lifetime_stands = found.told.lifetime == CdnWord::Origins && rule.freshness.cdn_ttl.is_none();
+        if cdns.is_none() && lifetime_stands {
             return;
         }
-        let stored = found.head.to_headers();
+        let (status, stored) = (found.head.status(), found.head.to_headers());
         let mut headers = stored.clone();
-        cdns.write(&mut headers, &[], &found.bearings, Some(&stored));
-        found.head = Head::new(found.head.status(), &headers);
+        if let Some(cdns) = cdns {
+            cdns.write(&mut headers, &[], &found.bearings, Some(&HeaderMap::new()));
+            found.told.readers = self.readers();
+        }
+        if found.told.lifetime != CdnWord::Origins {
+            remove_targeted(&mut headers);
+        }
+        let lifetime = cdn_lifetime(&rule.freshness, status, &headers, &found.freshness);
+        let told = store::Told { lifetime: self.tell_lifetime(&mut headers, lifetime), ..found.told };
+        found.told = told.after(found.told, false);
+        if headers != stored {
+            found.head = Head::new(status, &headers);
+        }
     }
 
-    /// What the head of a stored reply tells CDNs about purges, and the other fields.
-    pub(super) fn apart(&self, stored: &HeaderMap) -> (HeaderMap, HeaderMap) {
-        let fields = stored.iter().map(|(name, value)| (name.clone(), value.clone()));
-        fields.partition(|(name, _)| self.tells_cdns_by(name))
+    /// What the head of a stored reply tells CDNs about purges, and the other fields, without what the rule told them.
+    pub(super) fn apart(&self, entry: &Entry) -> (HeaderMap, HeaderMap) {
+        let fields = entry.head.fields();
+        let (mut told, mut stored): (HeaderMap, HeaderMap) =
+            fields.partition(|(name, _)| self.tells_cdns_by(name));
+        if entry.told.readers != self.readers() {
+            // Others read it, who spell some words otherwise.
+            told.clear();
+        }
+        if entry.told.lifetime != CdnWord::Origins {
+            remove_targeted(&mut stored);
+        }
+        (told, stored)
     }
 }
 
@@ -209,9 +255,22 @@ impl Engine {
             let lifetime =
                 freshness.and_then(|freshness| cdn_lifetime(&rule.freshness, status, headers, &freshness));
             if let Some(lifetime) = lifetime {
-                tell_lifetime(&mut told, lifetime);
+                tell_lifetime(&mut told, &targeted(headers), lifetime);
+                let lines = headers.get_all(VARY).iter().map(|line| (VARY, line.clone()));
+                let mut varies: HeaderMap = lines.collect();
+                add_vary(&mut varies, rule.key.fields());
+                if let Some(line) = in_one_line(&varies) {
+                    told.insert(VARY, line);
+                }
             }
         }
         told
     }
+}
+
+/// All lines of `Vary` as one, since a field that a reply has already is replaced by one line.
+fn in_one_line(varies: &HeaderMap) -> Option<HeaderValue> {
+    let lines: Vec<_> = varies.get_all(VARY).iter().map(HeaderValue::as_bytes).collect();
+    let line = lines.join(&b", "[..]);
+    (!line.is_empty()).then(|| HeaderValue::from_bytes(&line).expect("values and commas make a value"))
 }

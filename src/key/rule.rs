@@ -67,6 +67,15 @@ impl KeyRule {
         &self.vary
     }
 
+    /// The fields of the request that the key depends on, with repetitions.
+    pub fn fields(&self) -> impl Iterator<Item = HeaderName> {
+        self.vary.iter().filter_map(|input| match input {
+            VaryInput::Region => self.region.as_ref().map(|region| region.header.clone()),
+            VaryInput::Header(name) => Some(name.clone()),
+            VaryInput::Cookie(_) => Some(COOKIE),
+        })
+    }
+
     /// What [`VaryInput::Region`] means.
     pub fn region(&self) -> Option<&RegionRule> {
         self.region.as_deref()

@@ -7,7 +7,7 @@ use super::reply::cache_status;
 use super::target::Target;
 use crate::engine::{Asked, Engine, Passing, Told};
 use crate::origin::FetchError;
-use crate::semantics::{CDN_CACHE_CONTROL, Forward, SURROGATE_CONTROL, TAG_FIELDS, for_one_use};
+use crate::semantics::{Forward, TAG_FIELDS, for_one_use, targeted};
 use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -199,7 +199,7 @@ pub(super) fn may_be_kept(method: &Method) -> bool {
 fn use_once(reply: &mut ResponseHeader) -> Result<()> {
     let mut fields = reply.headers.clone();
     for_one_use(&mut fields);
-    for name in [CACHE_CONTROL, CDN_CACHE_CONTROL, SURROGATE_CONTROL] {
+    for name in targeted(&fields).into_iter().chain([CACHE_CONTROL]) {
         reply.remove_header(&name);
         for value in fields.get_all(&name) {
             reply.append_header(&name, value)?;

@@ -1,7 +1,7 @@
 //! `Vary` of a reply (RFC 9110, 12.5.5).
 
 use http::header::VARY;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// More names than any origin needs (real ones name up to a dozen). Each is looked up in every request for the key,
 /// so a longer list is taken for a fault, or an attempt.
@@ -43,6 +43,25 @@ pub fn parse_vary(headers: &HeaderMap) -> Vary {
     Vary::Fields(names)
 }
 
+/// Adds to `Vary` those of `names` that it does not name. `*` names all.
+pub fn add_vary(headers: &mut HeaderMap, names: impl IntoIterator<Item = HeaderName>) {
+    let mut added: Vec<HeaderName> = Vec::new();
+    for name in names {
+        let lines = headers.get_all(VARY).iter();
+        let mut members =
+            lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii));
+        let is_named =
+            |member: &[u8]| member == b"*" || member.eq_ignore_ascii_case(name.as_str().as_bytes());
+        if !members.any(is_named) && !added.contains(&name) {
+            added.push(name);
+        }
+    }
+    if !added.is_empty() {
+        let line = added.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(", ");
+        headers.append(VARY, HeaderValue::try_from(line).expect("names make a value"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::headers;
@@ -51,6 +70,28 @@ mod tests {
 
     fn fields(names: &[&str]) -> Vary {
         Vary::Fields(names.iter().map(|name| name.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn adds_to_vary() {
+        #[track_caller]
+        fn check(before: &[&str], names: &[&str], after: &[&str]) {
+            let lines =
+                |lines: &[&str]| headers(&lines.iter().map(|line| ("vary", *line)).collect::<Vec<_>>());
+            let mut reply = lines(before);
+            for _ in 0..2 {
+                add_vary(&mut reply, names.iter().map(|name| name.parse().unwrap()));
+                assert_eq!(reply, lines(after), "{before:?} {names:?}");
+            }
+        }
+        check(&[], &[], &[]);
+        check(&[], &["cookie", "x-shop", "cookie"], &["cookie, x-shop"]);
+        check(
+            &["Accept", "a , X-SHOP"],
+            &["x-shop", "accept", "cookie"],
+            &["Accept", "a , X-SHOP", "cookie"],
+        );
+        check(&["accept, *"], &["cookie"], &["accept, *"]);
     }
 
     #[test]

@@ -3,14 +3,14 @@
 //! Bytes from elsewhere are untrusted: another version of Larder wrote them, another program, or a fault. Whatever they
 //! are, reading them gives an item that [`encode`] could have written for the key asked for, or a [`DecodeError`].
 //!
-//! # Version 1
+//! # Version 2
 //!
 //! Numbers are big-endian; times and spans are milliseconds, the former since the Unix epoch.
 //!
 //! | bytes | what |
 //! | --- | --- |
 //! | 4 | `LRDR` |
-//! | 1 | the version: 1 |
+//! | 1 | the version: 2 |
 //! | 4 | CRC-32 of all that follows |
 //! | 1 | what it is: 0 a reply, 1 a reply whose body is compressed with zstd, 2 the fields that a resource varies on |
 //! | 4, n | the key |
@@ -26,6 +26,7 @@
 //! | 16, 4, 8 | the fence: birth, term, position |
 //! | 8, (8), (4, n) | `Date`; `Last-Modified`; entity tag |
 //! | 1, 1, 2, 8 each | how many paths, prefixes, tags; hashes: paths, prefixes, the route, tags |
+//! | 1, 4 | whose word on its lifetime CDNs are told; who reads what purges reach it, or 0 |
 //! | 4, n | head |
 //! | 8, 8, n | length of the body; bytes that it takes here; the body |
 //!
@@ -46,7 +47,7 @@ pub use write::encode;
 const MAGIC: [u8; 4] = *b"LRDR";
 
 /// The form. Any change of it is another version: nodes that know only this one then find nothing.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Magic, version, checksum.
 const PREAMBLE: usize = 9;

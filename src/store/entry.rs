@@ -3,7 +3,7 @@
 use super::weight::{ARC, SHARED, allocated};
 use super::{Head, gather};
 use crate::invalidation::{Bearings, Checked, Fence};
-use crate::semantics::{Freshness, Validators};
+use crate::semantics::{CdnWord, Freshness, Validators};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Bodies up to this size stand in one allocation with their head. It spares small replies, of which there are many, a
 /// counter and the rounding of an allocation, and to copy so little costs less than to allocate it.
 const TOGETHER: usize = 16 << 10;
+
+/// What Larder itself wrote into a head for the CDNs in front. It is not the origin's word, so it is taken out before a 304
+/// is taken in, and written anew where other rules hold or other CDNs read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Whose word on its lifetime stands there.
+    pub lifetime: CdnWord,
+    /// Who reads what purges reach it, as [`CdnFields::readers`](crate::engine::CdnFields::readers) has it; 0: nobody.
+    pub readers: u32,
+}
+
+impl Told {
+    /// This, where a 304 confirmed a reply of which `before` holds. A word of the origin that was replaced is lost until the
+    /// origin has `said` it again.
+    #[must_use]
+    pub fn after(self, before: Self, said: bool) -> Self {
+        let lost = before.lifetime == CdnWord::Replaced && !said;
+        Self { lifetime: if lost { CdnWord::Replaced } else { self.lifetime }, ..self }
+    }
+}
 
 /// What an entry is made of.
 #[derive(Debug)]
@@ -31,6 +51,8 @@ pub struct EntryParts {
     pub fence: Fence,
     /// The matchers that reach it.
     pub bearings: Bearings,
+    /// What in its head is Larder's own.
+    pub told: Told,
 }
 
 /// A stored reply. Immutable but for what is remembered of checks against the ledger.
@@ -74,8 +96,7 @@ impl Entry {
 
     /// Bytes it holds, its own and those on the heap, with the allocator's rounding and the cache's own share.
     pub fn weight(&self) -> u32 {
-        let EntryParts { key, head, body, freshness: _, validators, validated_at: _, fence: _, bearings } =
-            &self.parts;
+        let EntryParts { key, head, body, validators, bearings, .. } = &self.parts;
         let etag = validators.etag.as_ref().map_or(0, |etag| allocated(etag.len()));
         let own = allocated(ARC + size_of::<Self>());
         let heap = allocated(key.len()) + allocated(bearings.heap_size()) + etag;

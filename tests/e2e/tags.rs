@@ -1,6 +1,6 @@
 //! Tags that rules give replies, and what replies tell the CDNs in front.
 
-use crate::support::{Gate, Larder, LarderBuilder, Origin, Reply, Request, Response, eventually};
+use crate::support::{Gate, Larder, LarderBuilder, Origin, Process, Reply, Request, Response, eventually};
 use larder::invalidation::Matcher;
 use serde_json::json;
 
@@ -43,6 +43,7 @@ routes:
     path: /list/{id}
     cache:
       ttl: 60s
+      vary: [region, \"header:X-Shop\"]
       tags: [\"id:{id}\", \"page:{query.page}\", \"in:{region}\", \"for:{header.X-Shop}\", \"of:{reply.X-Category}\", \"{query.none}{id}\"]";
     let larder = Larder::before(&origin).rules(rules).start();
     let reply = Reply::ok("x").header("X-Category", "shoes, big boots").header("X-Category", "hats");
@@ -242,12 +243,18 @@ async fn a_stale_reply_is_kept_by_no_cdn() {
     let origin = Origin::start().await;
     let larder = before(&origin, KEPT.trim_start()).start();
     let reply = Reply::ok("old").header("Cache-Control", "public, max-age=600").header("ETag", "\"1\"");
-    origin.on_each("/x", [reply.header("Surrogate-Control", "max-age=600"), Reply::status(500)]);
-    let fresh = larder.get("/x").send().await;
-    assert_eq!(
-        (fresh.field("cdn-cache-control"), fresh.field("cache-control")),
-        ("max-age=86400", "public, max-age=600")
+    origin.on_each(
+        "/x",
+        [
+            reply
+                .header("Surrogate-Control", "max-age=600")
+                .header("Cloudflare-CDN-Cache-Control", "max-age=999"),
+            Reply::status(500),
+        ],
     );
+    let fresh = larder.get("/x").send().await;
+    assert_eq!(fresh.field("cache-control"), "public, max-age=600");
+    assert_eq!(fresh.fields.get("cdn-cache-control"), None);
 
     // The rule lets it be served while it is revalidated; what reaches a CDN meanwhile is young, and old all the same.
     larder.purge(json!({"all": true, "soft": true})).await;
@@ -259,10 +266,11 @@ async fn a_stale_reply_is_kept_by_no_cdn() {
     for request in requests {
         let stale = request.send().await;
         assert!(stale.is_hit() && stale.age() < 60, "{stale:#?}");
-        assert_eq!(stale.field("cdn-cache-control"), "max-age=0");
+        for field in ["surrogate-control", "cloudflare-cdn-cache-control"] {
+            assert_eq!(stale.field(field), "max-age=0");
+        }
         let control: Vec<_> = stale.fields.all("cache-control").collect();
         assert_eq!(control, ["s-maxage=0", "public, max-age=600"]);
-        assert_eq!(stale.fields.get("surrogate-control"), None);
         assert!(!told(&stale).0.is_empty());
     }
     origin.on("/x", Reply::fresh(600, "new"));
@@ -288,9 +296,9 @@ async fn a_reply_that_a_write_overtakes_is_kept_by_no_cdn() {
     // How a request goes, and what is said of its reply when nothing comes between, and when a write does.
     #[rustfmt::skip]
     let ways: [(&str, &[&str], &[&str]); 3] = [
-        ("/kept/x", &["max-age=86400", "max-age=600", "max-age=700"], &["max-age=0", "s-maxage=0", "max-age=600"]),
-        ("/passing/x", &["max-age=600", "max-age=700"], &["s-maxage=0", "max-age=600"]),
-        ("/unstored/x", &["max-age=86400", "max-age=600", "max-age=700"], &["max-age=0", "s-maxage=0", "max-age=600"]),
+        ("/kept/x", &["max-age=600", "max-age=700"], &["s-maxage=0", "max-age=600", "max-age=0"]),
+        ("/passing/x", &["max-age=600", "max-age=700"], &["s-maxage=0", "max-age=600", "max-age=0"]),
+        ("/unstored/x", &["max-age=600", "max-age=700"], &["s-maxage=0", "max-age=600", "max-age=0"]),
     ];
     for (path, kept, once) in ways {
         for (between, wanted) in [(None, kept), (Some("/elsewhere"), kept), (Some(path), once)] {
@@ -322,4 +330,117 @@ async fn a_reply_that_a_write_overtakes_is_kept_by_no_cdn() {
             larder.purge(json!({"all": true})).await;
         }
     }
+}
+
+/// A client that says `no-cache` has the stored reply confirmed.
+const CONFIRMED: &str = "
+routes:
+  - { name: kept, path: \"/{rest...}\", cache: { ttl: 60s, cdn_ttl: 1d, override: false, client_directives: obey } }";
+
+#[tokio::test]
+async fn what_the_rule_told_cdns_is_never_the_word_of_the_origin() {
+    let origin = Origin::start().await;
+    let larder = Larder::before(&origin).rules(CONFIRMED).start();
+    let whole = |control: &str| Reply::ok("x").header("ETag", "\"1\"").header("Cache-Control", control);
+    let same = |control: &str| Reply::not_modified().header("ETag", "\"1\"").header("Cache-Control", control);
+    let own = |reply: Reply, value: &str| reply.header("CDN-Cache-Control", value);
+    let (minute, day) = ("max-age=60", Some("max-age=86400"));
+    // What the origin sends, one after the other, and what CDNs are told then.
+    #[rustfmt::skip]
+    let cases: [(&str, Vec<(Reply, Option<&str>)>); 4] = [
+        ("/checked", vec![(whole(minute), day), (same("no-cache"), None), (same(minute), day)]),
+        ("/said", vec![(whole(minute), day), (own(same(minute), "no-store"), Some("no-store")), (same(minute), Some("no-store"))]),
+        ("/kept", vec![(own(whole(minute), "max-age=5"), Some("max-age=5")), (same(minute), Some("max-age=5"))]),
+        ("/surrogate", vec![(whole(minute), day), (same(minute).header("Surrogate-Control", "no-store"), None)]),
+    ];
+    for (path, script) in cases {
+        let (replies, told): (Vec<_>, Vec<_>) = script.into_iter().unzip();
+        origin.on_each(path, replies);
+        for (number, wanted) in told.into_iter().enumerate() {
+            let reply = larder.get(path).header("Cache-Control", "no-cache").send().await;
+            assert_eq!(reply.says("fwd-status=304"), number > 0, "{path} {number}: {reply:#?}");
+            assert_eq!(reply.fields.get("cdn-cache-control"), wanted, "{path} {number}: {reply:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_word_that_was_replaced_is_asked_for_once_it_counts() {
+    let origin = Origin::start().await;
+    let rules = CONFIRMED.replace("override: false", "override: true");
+    let larder = Process::run(&Larder::before(&origin).rules(&rules)).await;
+    origin.otherwise(|seen| {
+        let reply = if seen.fields.get("if-none-match").is_some() {
+            Reply::not_modified()
+        } else {
+            Reply::ok("x").header("CDN-Cache-Control", "max-age=5").header("Surrogate-Control", "max-age=5")
+        };
+        reply.header("ETag", "\"1\"")
+    });
+    let check = |confirmed: bool, wanted: &'static str| {
+        let larder = &larder;
+        async move {
+            let reply = larder.get("/x").header("Cache-Control", "no-cache").send().await;
+            assert_eq!(reply.says("fwd-status=304"), confirmed, "{reply:#?}");
+            assert_eq!(reply.field("cdn-cache-control"), wanted, "{reply:#?}");
+            reply
+        }
+    };
+    // Some CDNs read another field first.
+    assert_eq!(check(false, "max-age=86400").await.field("surrogate-control"), "max-age=86400");
+    check(true, "max-age=86400").await;
+    check(true, "max-age=86400").await;
+    larder.edit("override: true", "override: false");
+    larder.admin("POST", "/reload").send().await;
+    check(false, "max-age=5").await;
+    check(true, "max-age=5").await;
+}
+
+#[tokio::test]
+async fn a_cdn_that_keeps_by_the_rule_is_told_what_the_key_has() {
+    let origin = Origin::start().await;
+    let rules = "
+region: { header: X-Country }
+routes:
+  - name: prices
+    path: /prices/**
+    cache: { ttl: 60s, cdn_ttl: 1d, cookies: ignore, client_directives: obey, vary: [region, \"header:X-Shop\", \"cookie:currency\", \"cookie:size\"] }
+  - { name: plain, path: /plain, cache: { ttl: 60s, cdn_ttl: 1d } }
+  - { name: own, path: /own, cache: { ttl: 60s, vary: [region] } }";
+    let larder = Larder::before(&origin).rules(rules).start();
+    origin.otherwise(|_| Reply::ok("x").header("ETag", "\"1\""));
+    origin.on_each(
+        "/prices/1",
+        [
+            Reply::ok("x").header("ETag", "\"1\"").header("Vary", "Accept, x-shop"),
+            Reply::not_modified().header("ETag", "\"1\""),
+            Reply::not_modified().header("ETag", "\"1\"").header("Vary", "Accept"),
+        ],
+    );
+    origin.on("/prices/large", Reply::ok(vec![b'x'; 9 << 20]).header("Vary", "Accept"));
+    origin.on("/prices/said", Reply::fresh(60, "x").header("CDN-Cache-Control", "max-age=5"));
+    let varies = |reply: &Response| reply.fields.all("vary").collect::<Vec<_>>().join(" + ");
+    for wanted in [
+        "Accept, x-shop + x-country, cookie",
+        "Accept, x-shop + x-country, cookie",
+        "Accept + x-country, x-shop, cookie",
+    ] {
+        let get = || larder.get("/prices/1");
+        let asks = get().header("Cache-Control", "no-cache");
+        for request in [asks, get(), get().header("If-None-Match", "\"1\"")] {
+            let reply = request.send().await;
+            let told = (varies(&reply), reply.field("cdn-cache-control"));
+            assert_eq!(told, (wanted.to_owned(), "max-age=86400"));
+        }
+    }
+    for (path, wanted) in [
+        ("/prices/2", "x-country, x-shop, cookie"),
+        ("/prices/large", "Accept + x-country, x-shop, cookie"),
+        ("/prices/said", ""),
+        ("/plain", ""),
+        ("/own", ""),
+    ] {
+        assert_eq!(varies(&larder.get(path).send().await), wanted, "{path}");
+    }
+    assert_eq!(origin.count("/prices/1"), 3);
 }

@@ -256,3 +256,56 @@ async fn what_cdns_are_told_comes_along() {
     }
     assert_eq!(origin.count("/8"), 1);
 }
+
+#[tokio::test]
+async fn what_another_node_told_cdns_is_decided_anew() {
+    let (redis, origin) = (RedisServer::start().await, Origin::start().await);
+    let before = |cdns: &str, rest: &str, product: &str| {
+        let rules = format!(
+            "
+            cdn: [{cdns}]
+            routes:
+              - {{ name: rest, path: /rest/**, cache: {{ ttl: 10m, {rest} memory: false }} }}
+              - {{ name: product, path: \"/{{id}}\", cache: {{ ttl: 10m, {product} tags: [\"product:{{id}}\"] }} }}"
+        );
+        start(Larder::before(&origin).redis(&redis.url()).rules(&rules))
+    };
+    let edge = "{ name: edge, cloudflare: { zone: z, token: t, endpoint: \"http://127.0.0.1:9\" } }";
+    let two = format!(
+        "{edge}, {{ name: more, fastly: {{ service: s, token: t, endpoint: \"http://127.0.0.1:9\" }} }}"
+    );
+    let day = "cdn_ttl: 1d,";
+    let first = before(edge, day, day).await;
+    let others = [before(edge, day, day).await, before(&two, day, day).await];
+    let shorter = before(edge, "", "cdn_ttl: 10s,").await;
+    origin.otherwise(|seen| match seen.target.ends_with("own") {
+        true => Reply::ok("x").header("CDN-Cache-Control", "max-age=5"),
+        false => Reply::ok("x"),
+    });
+    let get = |node: &Larder, path: &str| node.get(path).host("shop.test").send();
+    let fields = |reply: &Response| {
+        ["cache-tag", "cdn-cache-control"].map(|name| reply.fields.get(name).map(str::to_owned))
+    };
+    for path in ["/7", "/own", "/rest/7", "/rest/own"] {
+        let own = path.ends_with("own");
+        let stored = get(&first, path).await;
+        let alike = get(&others[0], path).await;
+        assert!(alike.says("detail=redis") && fields(&alike) == fields(&stored), "{alike:#?}");
+        // There is one more CDN in front, so it is not known what of the words holds.
+        let more = get(&others[1], path).await;
+        assert!(
+            more.says("detail=redis") && more.field("cache-tag").contains("larder-overflow"),
+            "{more:#?}"
+        );
+        assert_eq!(fields(&more)[1], fields(&stored)[1], "{path}");
+        let less = get(&shorter, path).await;
+        let told = match path {
+            _ if own => Some("max-age=5"),
+            "/7" => Some("max-age=10"),
+            _ => None,
+        };
+        assert!(less.says("detail=redis"), "{less:#?}");
+        assert_eq!(fields(&less), [fields(&stored)[0].clone(), told.map(str::to_owned)], "{path}");
+    }
+    assert_eq!(origin.count("/7"), 1);
+}

@@ -232,3 +232,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn readers_with_other_wants_have_other_numbers() {
+    let readers = |cdns: &[Limits]| TagFields::new(cdns).unwrap().readers();
+    let comma = || header(Separator::Comma, 100, 16_384, 1024, "");
+    let one = readers(&[able(comma())]);
+    assert_eq!(one, readers(&[able(comma())]));
+    let others = [
+        able(header(Separator::Space, 100, 16_384, 1024, "")),
+        able(header(Separator::Comma, 50, 16_384, 1024, "")),
+        able(header(Separator::Comma, 100, 16_000, 1024, "")),
+        able(header(Separator::Comma, 100, 16_384, 256, "")),
+        able(header(Separator::Comma, 100, 16_384, 1024, ":")),
+        able(TagHeader { name: HeaderName::from_static("x-other"), ..comma() }),
+        unable(comma()),
+    ];
+    for other in others {
+        assert_ne!(one, readers(std::slice::from_ref(&other)), "{other:?}");
+    }
+    let (first, second) = (able(comma()), unable(comma()));
+    assert_eq!(readers(&[first.clone(), second.clone()]), readers(&[second, first]));
+}

@@ -3,9 +3,9 @@
 use super::body::decompress;
 use super::{DecodeError, MAGIC, VERSION, flag, kind};
 use crate::invalidation::{Bearings, BearingsLayout, Birth, Epoch, Position, SharedFence, Term};
-use crate::semantics::{Departure, Freshness, LifetimeSource, Validators, is_entity_tag};
+use crate::semantics::{CdnWord, Departure, Freshness, LifetimeSource, Validators, is_entity_tag};
 use crate::store::memory::MAX_VARIES_ON;
-use crate::store::{Head, RemoteEntry, RemoteItem};
+use crate::store::{Head, RemoteEntry, RemoteItem, Told};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use http::{HeaderName, StatusCode};
@@ -57,6 +57,7 @@ fn read_entry(
     let fence = read_fence(reader)?;
     let validators = read_validators(reader, flags)?;
     let bearings = read_bearings(reader, flags)?;
+    let told = read_told(reader)?;
     let block = reader.long()?;
     let (length, taken) = (reader.length()?, reader.length()?);
     let stored = reader.take(taken)?;
@@ -72,7 +73,17 @@ fn read_entry(
         return Err(DecodeError::Status);
     }
     let head = Head::from_block(status, block, held).map_err(|_| DecodeError::Head)?;
-    Ok(RemoteEntry { key: key.into(), head, body, freshness, validators, validated_at, bearings, fence })
+    Ok(RemoteEntry {
+        key: key.into(),
+        head,
+        body,
+        freshness,
+        validators,
+        validated_at,
+        bearings,
+        fence,
+        told,
+    })
 }
 
 /// Only final statuses that are registered or may be are ever stored.
@@ -127,6 +138,11 @@ fn read_bearings(reader: &mut Reader<'_>, flags: u8) -> Result<Bearings, DecodeE
     let (hashes, _) = reader.take(count * size_of::<u64>())?.as_chunks();
     let hashes = hashes.iter().map(|hash| u64::from_be_bytes(*hash)).collect();
     Bearings::from_hashes(layout, hashes).map_err(|_| DecodeError::Bearings)
+}
+
+fn read_told(reader: &mut Reader<'_>) -> Result<Told, DecodeError> {
+    let lifetime = CdnWord::EACH.get(usize::from(reader.byte()?)).ok_or(DecodeError::Number)?;
+    Ok(Told { lifetime: *lifetime, readers: u32::from_be_bytes(reader.array()?) })
 }
 
 /// Names in lower case, each behind the one before it in order.

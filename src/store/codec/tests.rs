@@ -1,7 +1,7 @@
 use super::*;
 use crate::invalidation::{Bearings, Birth, Epoch, Position, SharedFence, Term};
-use crate::semantics::{Departure, Freshness, LifetimeSource, Validators};
-use crate::store::{Head, RemoteEntry, RemoteItem};
+use crate::semantics::{CdnWord, Departure, Freshness, LifetimeSource, Validators};
+use crate::store::{Head, RemoteEntry, RemoteItem, Told};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -47,6 +47,7 @@ fn full(body: &[u8]) -> RemoteEntry {
             epoch: Epoch { birth: Birth(0x0a0b << 64 | 0x0c0d), term: Term(7) },
             position: Position::from_u64(0x0e0f),
         },
+        told: Told { lifetime: CdnWord::Replaced, readers: 0x1011 },
     }
 }
 
@@ -64,6 +65,7 @@ fn bare() -> RemoteEntry {
         },
         validators: Validators::default(),
         bearings: Bearings::of_target("h", &"/a/..".repeat(40).replace('a', "abc"), "r"),
+        told: Told::default(),
         ..full
     }
 }
@@ -126,10 +128,10 @@ fn items_come_back() {
 /// Whoever has to change this gives the form a new version: nodes of several versions share a Redis while a fleet is
 /// being updated, and what one of them writes the others must read rightly or not at all.
 #[test]
-fn version_1_is_this() {
+fn version_2_is_this() {
     let entry = [
-        b"LRDR\x01".as_slice(),
-        &[0x50, 0xa9, 0xe8, 0xac],
+        b"LRDR\x02".as_slice(),
+        &[0xf2, 0xcf, 0xe4, 0x4f],
         b"\x00",
         b"\x00\x00\x00\x11http shop.test /p",
         b"\x35\x00\xc8\x02\x02",
@@ -150,6 +152,7 @@ fn version_1_is_this() {
         &0xde2c_39fe_3485_f550_u64.to_be_bytes(),
         &0x6354_ddba_5bda_38d4_u64.to_be_bytes(),
         &0x422b_1e57_a434_caf3_u64.to_be_bytes(),
+        &[2, 0, 0, 0x10, 0x11],
         b"\x00\x00\x00\x28content-type: application/json\r\nx-a: b\r\n",
         &[0, 0, 0, 0, 0, 0, 0, 4],
         &[0, 0, 0, 0, 0, 0, 0, 4],
@@ -164,7 +167,7 @@ fn version_1_is_this() {
     assert_same(&read(&entry).unwrap(), &item);
 
     let marker = [
-        b"LRDR\x01".as_slice(),
+        b"LRDR\x02".as_slice(),
         &[0x76, 0xcd, 0x17, 0x79],
         b"\x02",
         b"\x00\x00\x00\x11http shop.test /p",
@@ -214,7 +217,8 @@ fn each_fault_has_its_name() {
     check(b"OK", DecodeError::Magic);
     check(b"{\"json\":1}", DecodeError::Magic);
     check(patched(4, &[0]), DecodeError::Version(0));
-    check(patched(4, &[2]), DecodeError::Version(2));
+    check(patched(4, &[1]), DecodeError::Version(1));
+    check(patched(4, &[3]), DecodeError::Version(3));
     check(&good[..7], DecodeError::Length);
     check(&good[..good.len() - 1], DecodeError::Checksum);
     check(sealed(good[..good.len() - 1].to_vec()), DecodeError::Length);
@@ -231,7 +235,9 @@ fn each_fault_has_its_name() {
     let etag = flags + 5 + 5 * 8 + 28 + 16;
     check(patched(etag + 4, b"x"), DecodeError::EntityTag);
     check(patched(etag + 9, &[0]), DecodeError::Bearings);
-    let head = etag + 9 + 4 + 5 * 8;
+    let told = etag + 9 + 4 + 5 * 8;
+    check(patched(told, &[3]), DecodeError::Number);
+    let head = told + 5;
     check(patched(head + 4, b"C"), DecodeError::Head);
     let body = good.len() - 4 - 16;
     check(patched(body, &[0xff; 8]), DecodeError::Length);
@@ -347,6 +353,7 @@ fn any_entry() -> impl Strategy<Value = RemoteEntry> {
                         epoch: Epoch { birth: Birth(birth), term: Term(term) },
                         position: Position::from_u64(position),
                     },
+                    told: Told { lifetime: CdnWord::EACH[source], readers: term },
                 }
             },
         )

@@ -10,9 +10,9 @@ use http::HeaderName;
 use std::time::Duration;
 
 /// Bytes of a reply with a fixed place, rounded up.
-const FIXED: usize = 160;
+const FIXED: usize = 165;
 
-/// An item in the form of version 1.
+/// An item in the form of version 2.
 ///
 /// Spans lose what is finer than a millisecond. Compressing takes milliseconds for a large body, so this does not belong
 /// on the way of a request.
@@ -49,7 +49,7 @@ fn write_variants(key: &[u8], names: &[HeaderName]) -> Vec<u8> {
 }
 
 fn write_entry(entry: &RemoteEntry, compression: Compression) -> Vec<u8> {
-    let RemoteEntry { key, head, body, freshness, validators, validated_at, bearings, fence } = entry;
+    let RemoteEntry { key, head, body, freshness, validators, validated_at, bearings, fence, told } = entry;
     let etag = validators.etag.as_ref().map_or(0, |etag| etag.len());
     let capacity = FIXED + key.len() + etag + bearings.heap_size() + head.block().len() + body.len();
     let mut out = begin(capacity, kind::ENTRY, key);
@@ -60,6 +60,8 @@ fn write_entry(entry: &RemoteEntry, compression: Compression) -> Vec<u8> {
     write_fence(&mut out, fence);
     write_validators(&mut out, validators);
     write_bearings(&mut out, bearings);
+    out.push(told.lifetime.number());
+    out.extend_from_slice(&told.readers.to_be_bytes());
     write_long(&mut out, head.block());
     out.extend_from_slice(&(body.len() as u64).to_be_bytes());
     let stored = out.len();
