@@ -346,8 +346,9 @@ async fn what_the_rule_told_cdns_is_never_the_word_of_the_origin() {
     let own = |reply: Reply, value: &str| reply.header("CDN-Cache-Control", value);
     let (minute, day) = ("max-age=60", Some("max-age=86400"));
     // What the origin sends, one after the other, and what CDNs are told then.
+    type Case = (&'static str, Vec<(Reply, Option<&'static str>)>);
     #[rustfmt::skip]
-    let cases: [(&str, Vec<(Reply, Option<&str>)>); 4] = [
+    let cases: [Case; 4] = [
         ("/checked", vec![(whole(minute), day), (same("no-cache"), None), (same(minute), day)]),
         ("/said", vec![(whole(minute), day), (own(same(minute), "no-store"), Some("no-store")), (same(minute), Some("no-store"))]),
         ("/kept", vec![(own(whole(minute), "max-age=5"), Some("max-age=5")), (same(minute), Some("max-age=5"))]),

@@ -150,8 +150,8 @@ impl<'a> Scene<'a> {
     /// What of a selector is not known without a reply; `None` when all is.
     fn unknown(&self, selector: &Selector) -> Option<Unknown> {
         let (kind, template, is_known) = match selector {
-            Selector::Url(template) => ("url", template, is_whole(self.values.location(template))),
-            Selector::Prefix(template) => ("prefix", template, is_whole(self.values.location(template))),
+            Selector::Url(template) => ("url", template, is_whole(&self.values.location(template))),
+            Selector::Prefix(template) => ("prefix", template, is_whole(&self.values.location(template))),
             Selector::Tag(template) => ("tag", template, self.values.tag(template).is_some()),
             Selector::SelfUrl | Selector::Route(_) | Selector::All => return None,
         };
@@ -217,7 +217,7 @@ enum Unknown {
 }
 
 /// Whether a value is missing that whoever asks again could give. A path with dots is all there is.
-fn is_whole(location: Located) -> bool {
+fn is_whole(location: &Located) -> bool {
     !matches!(location, Located::Before(_))
 }
 
