@@ -108,7 +108,6 @@ fn entry(body: &Bytes) -> RemoteEntry {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     RemoteEntry {
-        told: larder::store::Told::default(),
         key: KEY.into(),
         head: Head::new(StatusCode::OK, &headers),
         body: body.clone(),

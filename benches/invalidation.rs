@@ -136,7 +136,6 @@ fn store(memory: &Memory, n: u64) {
     let key = key(n);
     let hash = KeyHash::of(&key);
     let entry = Entry::new(EntryParts {
-        told: larder::store::Told::default(),
         key: key.into(),
         head: Head::new(StatusCode::OK, &HeaderMap::new()),
         body: gather(&[Bytes::from_static(b"{}")]),

@@ -131,7 +131,6 @@ fn entry(n: u64) -> Arc<Entry> {
         departure: None,
     };
     Arc::new(Entry::new(EntryParts {
-        told: larder::store::Told::default(),
         key: key(n).into(),
         head: Head::new(StatusCode::OK, &headers),
         body: gather(&[Bytes::from(vec![b'x'; 1024])]),

@@ -62,7 +62,6 @@ fn entry(n: usize, length: usize) -> (KeyHash, Arc<Entry>) {
     };
     let hash = KeyHash::of(&key);
     let entry = Entry::new(EntryParts {
-        told: larder::store::Told::default(),
         key: key.into(),
         head: Head::new(StatusCode::OK, &headers),
         body: gather(&[Bytes::from_static(&TEXT[..length])]),

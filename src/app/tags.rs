@@ -34,7 +34,7 @@ impl CdnFields for TagFields {
         Self::names(self)
     }
 
-    fn readers(&self) -> u32 {
+    fn readers(&self) -> u8 {
         Self::readers(self)
     }
 }

@@ -79,7 +79,7 @@ pub struct TagFields {
     /// Their names, in the same order.
     names: Vec<HeaderName>,
     /// Stands for the rest.
-    readers: u32,
+    readers: u8,
 }
 
 /// One field and who reads it.
@@ -157,13 +157,13 @@ impl TagFields {
 
     /// Stands for the readers of the fields and what each takes; never 0. Two nodes with one number write the same words.
     /// What comes of a collision is a purge that misses, but who would look for one configures the CDNs himself.
-    pub fn readers(&self) -> u32 {
+    pub fn readers(&self) -> u8 {
         self.readers
     }
 }
 
 /// The order in which CDNs are written changes nothing that has to be known of their fields.
-fn fingerprint(fields: &[Field]) -> u32 {
+fn fingerprint(fields: &[Field]) -> u8 {
     let mut lines: Vec<String> = Vec::new();
     for Field { name, separator, readers } in fields {
         for Reader { header, kinds } in readers {
@@ -172,7 +172,8 @@ fn fingerprint(fields: &[Field]) -> u32 {
         }
     }
     lines.sort_unstable();
-    crc32fast::hash(lines.join("\n").as_bytes()).max(1)
+    let [.., last] = crc32fast::hash(lines.join("\n").as_bytes()).to_be_bytes();
+    last.max(1)
 }
 
 /// The value of a field as it grows.

@@ -2,7 +2,7 @@
 
 use crate::invalidation::{Bearings, Fence};
 use crate::semantics::{Freshness, NotStorable, Validators};
-use crate::store::{Head, Told};
+use crate::store::Head;
 use crate::time::Timestamp;
 use http::HeaderName;
 use std::sync::Arc;
@@ -11,8 +11,6 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) head: Head,
-    /// What in the head is Larder's own.
-    pub(super) told: Told,
     pub(super) validators: Validators,
     /// Length of the body, where the origin announced it.
     pub(super) length: Option<u64>,

@@ -171,7 +171,7 @@ impl Fill {
     /// knows of, and its validator would have told an edit of the same second.
     fn confirmable(&self) -> Option<Arc<Entry>> {
         let (_, entry) = self.stored.as_ref()?;
-        if !self.route.knows(entry.told) {
+        if !self.route.knows(entry.head.told()) {
             return None;
         }
         let in_sight = self.engine.ledger.in_sight(entry.validated_at, self.engine.clock.now());
@@ -236,14 +236,13 @@ impl Fill {
         let told = self.route.tell(&mut headers, &tags, &bearings, Some(&told), lifetime);
         let renewed = Arc::new(Entry::new(EntryParts {
             key: entry.key.clone(),
-            head: Head::new(entry.head.status(), &headers),
+            head: Head::new(entry.head.status(), &headers).telling(told.after(entry.head.told(), said)),
             body: entry.body.clone(),
             validators: Validators::of_reply(&headers, times.received_at),
             validated_at: times.received_at,
             freshness,
             fence,
             bearings,
-            told: told.after(entry.told, said),
         }));
         let (hash, _) = self.stored.as_ref().expect("what was confirmed was stored");
         if let Some(names) = self.varies_on.get() {
@@ -300,8 +299,7 @@ impl Fill {
             usable.and_then(|freshness| cdn_lifetime(&self.rule().freshness, status, &headers, &freshness));
         let told = self.route.tell(&mut headers, &tags, self.flight().bearings(), None, lifetime);
         let arrival = Arc::new(Arrival {
-            head: Head::new(status, &headers),
-            told,
+            head: Head::new(status, &headers).telling(told),
             validators: Validators::of_reply(&headers, times.received_at),
             length,
             received_at: times.received_at,
@@ -496,7 +494,6 @@ impl Fill {
             validated_at: arrival.received_at,
             fence: arrival.fence,
             bearings: bearings.clone(),
-            told: arrival.told,
         }));
         let hash = KeyBuf::of(&storable.key).hash();
         let now = self.engine.clock.now();

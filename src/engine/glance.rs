@@ -46,7 +46,7 @@ impl Engine {
                         Looked::Found(RemoteItem::Entry(entry)),
                     ));
                 }
-                if !asking.route.knows(entry.told) {
+                if !asking.route.knows(entry.head.told()) {
                     return Glanced::Fill(None);
                 }
                 asking.route.tell_anew(&mut entry);

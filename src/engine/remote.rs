@@ -174,7 +174,7 @@ impl Fill {
         // The clock of the node that stored it may be ahead.
         found.validated_at = found.validated_at.min(now);
         let (verdict, fence) = engine.ledger.judge_shared(found.fence, &found.bearings);
-        if verdict == Verdict::Dead || !self.route.knows(found.told) {
+        if verdict == Verdict::Dead || !self.route.knows(found.head.told()) {
             return Look::Nothing;
         }
         let renewed = self.rule().sliding.map(|longest| {

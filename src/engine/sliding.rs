@@ -29,7 +29,7 @@ impl Engine {
         if next <= entry.freshness.lifetime {
             return;
         }
-        let EntryParts { key, head, body, freshness, validators, validated_at, fence, bearings, told } =
+        let EntryParts { key, head, body, freshness, validators, validated_at, fence, bearings } =
             entry.parts();
         let mut freshness = freshness.clone();
         freshness.lifetime = next;
@@ -43,7 +43,6 @@ impl Engine {
             validated_at: *validated_at,
             fence: *fence,
             bearings: bearings.clone(),
-            told: *told,
         });
         self.keep(rule, hash, &Arc::new(renewed), now);
         if let Some(remote) = self.remote.clone().filter(|_| rule.remote) {

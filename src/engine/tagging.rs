@@ -33,7 +33,7 @@ pub trait CdnFields: fmt::Debug + Send + Sync {
     fn names(&self) -> &[HeaderName];
 
     /// Stands for those who read them and what they take, and so for the spelling of what is written; never 0.
-    fn readers(&self) -> u32;
+    fn readers(&self) -> u8;
 }
 
 /// A GET or HEAD, as far as the tags of its reply depend on it.
@@ -123,7 +123,7 @@ impl Route {
         tell_lifetime(headers, &said, lifetime)
     }
 
-    fn readers(&self) -> u32 {
+    fn readers(&self) -> u8 {
         self.cdns.as_ref().map_or(0, |cdns| cdns.readers())
     }
 
@@ -137,8 +137,9 @@ impl Route {
     /// front, its tags are not known by name any more; the word for what is not known stands for them.
     pub(super) fn tell_anew(&self, found: &mut RemoteEntry) {
         let Some(rule) = &self.cache else { return };
-        let cdns = self.cdns.as_ref().filter(|_| found.told.readers != self.readers());
-        let lifetime_stands = found.told.lifetime == CdnWord::Origins && rule.freshness.cdn_ttl.is_none();
+        let mut before = found.head.told();
+        let cdns = self.cdns.as_ref().filter(|_| before.readers != self.readers());
+        let lifetime_stands = before.lifetime == CdnWord::Origins && rule.freshness.cdn_ttl.is_none();
         if cdns.is_none() && lifetime_stands {
             return;
         }
@@ -146,17 +147,16 @@ impl Route {
         let mut headers = stored.clone();
         if let Some(cdns) = cdns {
             cdns.write(&mut headers, &[], &found.bearings, Some(&HeaderMap::new()));
-            found.told.readers = self.readers();
+            before.readers = self.readers();
         }
-        if found.told.lifetime != CdnWord::Origins {
+        if before.lifetime != CdnWord::Origins {
             remove_targeted(&mut headers);
         }
         let lifetime = cdn_lifetime(&rule.freshness, status, &headers, &found.freshness);
-        let told = store::Told { lifetime: self.tell_lifetime(&mut headers, lifetime), ..found.told };
-        found.told = told.after(found.told, false);
-        if headers != stored {
-            found.head = Head::new(status, &headers);
-        }
+        let told = store::Told { lifetime: self.tell_lifetime(&mut headers, lifetime), ..before }
+            .after(before, false);
+        let head = if headers == stored { found.head.clone() } else { Head::new(status, &headers) };
+        found.head = head.telling(told);
     }
 
     /// What the head of a stored reply tells CDNs about purges, and the other fields, without what the rule told them.
@@ -164,11 +164,11 @@ impl Route {
         let fields = entry.head.fields();
         let (mut told, mut stored): (HeaderMap, HeaderMap) =
             fields.partition(|(name, _)| self.tells_cdns_by(name));
-        if entry.told.readers != self.readers() {
+        if entry.head.told().readers != self.readers() {
             // Others read it, who spell some words otherwise.
             told.clear();
         }
-        if entry.told.lifetime != CdnWord::Origins {
+        if entry.head.told().lifetime != CdnWord::Origins {
             remove_targeted(&mut stored);
         }
         (told, stored)

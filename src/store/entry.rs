@@ -18,8 +18,9 @@ const TOGETHER: usize = 16 << 10;
 pub struct Told {
     /// Whose word on its lifetime stands there.
     pub lifetime: CdnWord,
-    /// Who reads what purges reach it, as [`CdnFields::readers`](crate::engine::CdnFields::readers) has it; 0: nobody.
-    pub readers: u32,
+    /// Who reads what purges reach it, as [`CdnFields::readers`](crate::engine::CdnFields::readers) has it; 0: nobody. A byte, for
+    /// which the head has room: an entry must not grow by a step of the allocator.
+    pub readers: u8,
 }
 
 impl Told {
@@ -51,8 +52,6 @@ pub struct EntryParts {
     pub fence: Fence,
     /// The matchers that reach it.
     pub bearings: Bearings,
-    /// What in its head is Larder's own.
-    pub told: Told,
 }
 
 /// A stored reply. Immutable but for what is remembered of checks against the ledger.

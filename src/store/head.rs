@@ -1,5 +1,6 @@
 //! A reply's head, kept as the bytes that HTTP/1 writes.
 
+use super::Told;
 use super::bytes::shared;
 use bytes::Bytes;
 use http::header::{AGE, CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
@@ -38,6 +39,7 @@ pub struct BadBlock;
 #[derive(Clone, Debug)]
 pub struct Head {
     status: StatusCode,
+    told: Told,
     /// Bytes of the allocation that the block and the body beside it are views into; 0: the block has one of its own. Here
     /// and not in the entry, because here is room for it.
     held: u32,
@@ -56,7 +58,7 @@ impl Head {
             block.extend_from_slice(value.as_bytes());
             block.extend_from_slice(b"\r\n");
         }
-        Self { status, held: 0, block: shared(block) }
+        Self { status, told: Told::default(), held: 0, block: shared(block) }
     }
 
     /// From a block that anybody may have written. `held`: bytes of the allocation that it and the body are both views
@@ -69,7 +71,18 @@ impl Head {
             lines += 1;
             rest = line_end(rest).filter(|_| lines <= MAX_LINES).ok_or(BadBlock)?;
         }
-        Ok(Self { status, held: saturated(held), block })
+        Ok(Self { status, told: Told::default(), held: saturated(held), block })
+    }
+
+    /// With fields in it that are Larder's own.
+    #[must_use]
+    pub fn telling(self, told: Told) -> Self {
+        Self { told, ..self }
+    }
+
+    /// What of it is Larder's own.
+    pub fn told(&self) -> Told {
+        self.told
     }
 
     /// The status.

@@ -1,6 +1,6 @@
 //! The port of the remote tier, which many nodes share.
 
-use super::{Head, Told};
+use super::Head;
 use crate::invalidation::{Bearings, Fence, SharedFence};
 use crate::key::KeyHash;
 use crate::semantics::{Freshness, Validators};
@@ -31,14 +31,12 @@ pub struct RemoteEntry {
     pub bearings: Bearings,
     /// Taken before the origin was asked.
     pub fence: SharedFence,
-    /// What in its head is Larder's own.
-    pub told: Told,
 }
 
 impl RemoteEntry {
     /// A reply of this node, for the others.
     pub fn of(entry: &Entry, fence: SharedFence) -> Self {
-        let EntryParts { key, head, body, freshness, validators, validated_at, fence: _, bearings, told } =
+        let EntryParts { key, head, body, freshness, validators, validated_at, fence: _, bearings } =
             entry.parts();
         Self {
             key: key.clone(),
@@ -49,14 +47,13 @@ impl RemoteEntry {
             validated_at: *validated_at,
             bearings: bearings.clone(),
             fence,
-            told: *told,
         }
     }
 
     /// As an entry of this node, where its fence is `fence`.
     pub fn into_entry(self, fence: Fence) -> Entry {
-        let Self { key, head, body, freshness, validators, validated_at, bearings, fence: _, told } = self;
-        Entry::new(EntryParts { key, head, body, freshness, validators, validated_at, fence, bearings, told })
+        let Self { key, head, body, freshness, validators, validated_at, bearings, fence: _ } = self;
+        Entry::new(EntryParts { key, head, body, freshness, validators, validated_at, fence, bearings })
     }
 }
 

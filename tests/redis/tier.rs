@@ -147,7 +147,6 @@ fn item(key: &str, body: &str) -> RemoteItem {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     RemoteItem::Entry(RemoteEntry {
-        told: larder::store::Told::default(),
         key: key.as_bytes().into(),
         head: Head::new(StatusCode::OK, &headers),
         body: Bytes::copy_from_slice(body.as_bytes()),

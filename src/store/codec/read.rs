@@ -72,18 +72,8 @@ fn read_entry(
     if status == StatusCode::NO_CONTENT && !body.is_empty() {
         return Err(DecodeError::Status);
     }
-    let head = Head::from_block(status, block, held).map_err(|_| DecodeError::Head)?;
-    Ok(RemoteEntry {
-        key: key.into(),
-        head,
-        body,
-        freshness,
-        validators,
-        validated_at,
-        bearings,
-        fence,
-        told,
-    })
+    let head = Head::from_block(status, block, held).map_err(|_| DecodeError::Head)?.telling(told);
+    Ok(RemoteEntry { key: key.into(), head, body, freshness, validators, validated_at, bearings, fence })
 }
 
 /// Only final statuses that are registered or may be are ever stored.
@@ -142,7 +132,8 @@ fn read_bearings(reader: &mut Reader<'_>, flags: u8) -> Result<Bearings, DecodeE
 
 fn read_told(reader: &mut Reader<'_>) -> Result<Told, DecodeError> {
     let lifetime = CdnWord::EACH.get(usize::from(reader.byte()?)).ok_or(DecodeError::Number)?;
-    Ok(Told { lifetime: *lifetime, readers: u32::from_be_bytes(reader.array()?) })
+    let readers = u32::from_be_bytes(reader.array()?).try_into().map_err(|_| DecodeError::Number)?;
+    Ok(Told { lifetime: *lifetime, readers })
 }
 
 /// Names in lower case, each behind the one before it in order.

@@ -23,7 +23,8 @@ fn head(fields: &[(&'static str, &'static str)]) -> Head {
 fn full(body: &[u8]) -> RemoteEntry {
     RemoteEntry {
         key: KEY.into(),
-        head: head(&[("content-type", "application/json"), ("x-a", "b")]),
+        head: head(&[("content-type", "application/json"), ("x-a", "b")])
+            .telling(Told { lifetime: CdnWord::Replaced, readers: 0x11 }),
         body: Bytes::copy_from_slice(body),
         freshness: Freshness {
             born: Timestamp::from_millis(0x0101),
@@ -47,7 +48,6 @@ fn full(body: &[u8]) -> RemoteEntry {
             epoch: Epoch { birth: Birth(0x0a0b << 64 | 0x0c0d), term: Term(7) },
             position: Position::from_u64(0x0e0f),
         },
-        told: Told { lifetime: CdnWord::Replaced, readers: 0x1011 },
     }
 }
 
@@ -65,7 +65,6 @@ fn bare() -> RemoteEntry {
         },
         validators: Validators::default(),
         bearings: Bearings::of_target("h", &"/a/..".repeat(40).replace('a', "abc"), "r"),
-        told: Told::default(),
         ..full
     }
 }
@@ -131,7 +130,7 @@ fn items_come_back() {
 fn version_2_is_this() {
     let entry = [
         b"LRDR\x02".as_slice(),
-        &[0xf2, 0xcf, 0xe4, 0x4f],
+        &[0xb7, 0x73, 0x20, 0x39],
         b"\x00",
         b"\x00\x00\x00\x11http shop.test /p",
         b"\x35\x00\xc8\x02\x02",
@@ -152,7 +151,7 @@ fn version_2_is_this() {
         &0xde2c_39fe_3485_f550_u64.to_be_bytes(),
         &0x6354_ddba_5bda_38d4_u64.to_be_bytes(),
         &0x422b_1e57_a434_caf3_u64.to_be_bytes(),
-        &[2, 0, 0, 0x10, 0x11],
+        &[2, 0, 0, 0, 0x11],
         b"\x00\x00\x00\x28content-type: application/json\r\nx-a: b\r\n",
         &[0, 0, 0, 0, 0, 0, 0, 4],
         &[0, 0, 0, 0, 0, 0, 0, 4],
@@ -329,7 +328,8 @@ fn any_entry() -> impl Strategy<Value = RemoteEntry> {
                 let status = StatusCode::from_u16(status).unwrap();
                 RemoteEntry {
                     key: key.into(),
-                    head: Head::new(status, &headers),
+                    head: Head::new(status, &headers)
+                        .telling(Told { lifetime: CdnWord::EACH[source], readers: term as u8 }),
                     body: if status == StatusCode::NO_CONTENT { Bytes::new() } else { Bytes::from(body) },
                     freshness: Freshness {
                         born: Timestamp::from_millis(born),
@@ -353,7 +353,6 @@ fn any_entry() -> impl Strategy<Value = RemoteEntry> {
                         epoch: Epoch { birth: Birth(birth), term: Term(term) },
                         position: Position::from_u64(position),
                     },
-                    told: Told { lifetime: CdnWord::EACH[source], readers: term },
                 }
             },
         )

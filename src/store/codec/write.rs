@@ -49,7 +49,7 @@ fn write_variants(key: &[u8], names: &[HeaderName]) -> Vec<u8> {
 }
 
 fn write_entry(entry: &RemoteEntry, compression: Compression) -> Vec<u8> {
-    let RemoteEntry { key, head, body, freshness, validators, validated_at, bearings, fence, told } = entry;
+    let RemoteEntry { key, head, body, freshness, validators, validated_at, bearings, fence } = entry;
     let etag = validators.etag.as_ref().map_or(0, |etag| etag.len());
     let capacity = FIXED + key.len() + etag + bearings.heap_size() + head.block().len() + body.len();
     let mut out = begin(capacity, kind::ENTRY, key);
@@ -60,8 +60,9 @@ fn write_entry(entry: &RemoteEntry, compression: Compression) -> Vec<u8> {
     write_fence(&mut out, fence);
     write_validators(&mut out, validators);
     write_bearings(&mut out, bearings);
+    let told = head.told();
     out.push(told.lifetime.number());
-    out.extend_from_slice(&told.readers.to_be_bytes());
+    out.extend_from_slice(&u32::from(told.readers).to_be_bytes());
     write_long(&mut out, head.block());
     out.extend_from_slice(&(body.len() as u64).to_be_bytes());
     let stored = out.len();

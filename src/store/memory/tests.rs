@@ -25,7 +25,6 @@ fn entry(key: &str, fence: u64, length: usize) -> Arc<Entry> {
         departure: None,
     };
     Arc::new(Entry::new(EntryParts {
-        told: Default::default(),
         key: key.as_bytes().into(),
         head: Head::new(StatusCode::OK, &HeaderMap::new()),
         body: gather(&[Bytes::from(vec![7; length])]),
