@@ -54,7 +54,9 @@ async fn scripts_without_flags_take_purges_on_a_full_server_too() {
     let guard = concat!(
         include_str!("../../../src/redis/positions.lua"),
         include_str!("../../../src/redis/outbox/queue.lua"),
-        include_str!("../../../src/redis/log/guard.lua")
+        include_str!("../../../src/redis/log/guard.lua"),
+        "\n",
+        include_str!("../../../src/redis/log/cdns.lua")
     );
     let append = include_str!("../../../src/redis/log/append.lua");
     let mut results = Vec::new();
@@ -71,7 +73,7 @@ async fn scripts_without_flags_take_purges_on_a_full_server_too() {
             .arg(&[7_u8; 16][..])
             .arg(0)
             .arg(&hard(1).to_bytes()[..]);
-        command.arg(&[0_u8, 0, 0, 16][..]).arg("").arg(0).arg(0).arg(10).arg(10).arg("").arg(10);
+        command.arg(&[0_u8, 0, 0, 16][..]).arg("").arg(0).arg(0).arg(10).arg(10).arg("").arg(10).arg(0);
         let reply = command.query_async::<redis::Value>(&mut server.connect().await).await;
         results.push(reply.map_err(|error| error.to_string()));
     }
