@@ -41,6 +41,12 @@ impl Process {
         Self::run_by(command, builder).await
     }
 
+    /// As [`Process::run`], so that [`Process::peak_memory`] counts what was touched. The kernel otherwise backs the
+    /// allocator's heap by 2 MiB at a time, and one new size of buffer then counts as five hundred times what it takes.
+    pub(crate) async fn run_counted(builder: &LarderBuilder) -> Self {
+        Self::run_with(builder, &[("MIMALLOC_ALLOW_THP", "0")]).await
+    }
+
     /// As [`Process::run`], where no file may be longer than so many kibibytes, as if a disk were full.
     pub(crate) async fn run_short_of_disk(builder: &LarderBuilder, kibibytes: u32) -> Self {
         // A shell knows how to; the binary inherits the limit, and that the signal beside the error is ignored.
