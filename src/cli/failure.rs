@@ -1,6 +1,6 @@
 //! How a verb ends when it does not succeed.
 
-use super::output;
+use std::fmt;
 use std::process::ExitCode;
 
 /// Why a verb failed, and so the exit code.
@@ -30,13 +30,14 @@ impl Failure {
             Self::Usage(_) => ExitCode::from(2),
         }
     }
+}
 
-    /// Tells standard error.
-    pub(super) fn print(&self) {
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) => output::error_line(text),
+            Self::Usage(text) => f.write_str(text),
             // `{:#}` is the chain of causes on one line.
-            Self::Failed(error) => output::error_line(&format!("error: {error:#}")),
+            Self::Failed(error) => write!(f, "error: {error:#}"),
         }
     }
 }

@@ -20,8 +20,8 @@ pub(super) fn print_while_read(text: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Writes a line to standard error.
-pub(super) fn error_line(text: &str) {
+/// Tells standard error.
+pub(super) fn fail(failure: &Failure) {
     // There is nowhere left to report that it failed.
-    _ = writeln!(io::stderr().lock(), "{}", text.trim_end());
+    _ = writeln!(io::stderr().lock(), "{}", failure.to_string().trim_end());
 }

@@ -1,7 +1,7 @@
 //! The body of a reply: nothing, stored bytes, or a flight that is still arriving.
 
-use super::answer::SendError;
 use super::flight::Reader;
+use super::sink::SendError;
 use bytes::Bytes;
 use std::collections::VecDeque;
 

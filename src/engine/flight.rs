@@ -4,8 +4,8 @@
 //! be stored, all of it is kept and readers come after at their own pace; once it turns out not to be (too large, not
 //! storable), only a window is kept, the fill waits for the slowest reader, and one that stalls all others is cut.
 
-use super::answer::SendError;
 use super::arrival::Arrival;
+use super::sink::SendError;
 use crate::invalidation::{Bearings, Fence};
 use crate::origin::FetchError;
 use crate::store::{Entry, gather};

@@ -36,16 +36,18 @@ mod remote;
 mod reply;
 mod request;
 mod rules;
+mod sink;
 mod sliding;
 mod tagging;
 
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Failure, Fields, Outcome, Reply, ReplyHead, SendError, Sink};
+pub use answer::{Answer, Failure, Outcome, Reply};
 pub use observer::Observer;
 pub use request::Request;
 pub use rules::{CacheRule, Collapse, Route, Rules};
+pub use sink::{Fields, ReplyHead, SendError, Sink};
 pub use tagging::{Asked, CdnFields, Passing, Told};
 
 use crate::invalidation::{Ledger, LedgerStats, Log};

@@ -1,11 +1,12 @@
 //! From a stored or arriving reply to what this client is sent: all of it, a part, its head, or 304.
 
-use super::answer::{Fields, Outcome, Reply, ReplyHead};
+use super::answer::{Outcome, Reply};
 use super::arrival::Arrival;
 use super::body::{Arriving, Body};
 use super::flight::Reader;
 use super::request::Request;
 use super::rules::Route;
+use super::sink::{Fields, ReplyHead};
 use crate::semantics::{
     ByteRange, CacheStatus, Freshness, MultipartPlan, Precondition, RangePlan, Validators, for_one_use,
     is_targeted, plan_range,

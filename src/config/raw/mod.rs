@@ -8,15 +8,17 @@ mod events;
 mod origin;
 mod redis;
 mod route;
+mod selector;
 
 pub(super) use cache::{Cache, CacheChoice, Query};
 pub(super) use cdn::{
     Akamai, Azure, Bunny, Cdn, Cloudflare, Cloudfront, Fastly, Google, HttpApi, HttpCall, TagHeader,
 };
-pub(super) use events::{EventRule, EventSelector, Events};
+pub(super) use events::{EventRule, Events};
 pub(super) use origin::{HealthCheck, Origin};
 pub(super) use redis::{Redis, RedisChoice};
-pub(super) use route::{OnWrite, Purge, Route, Selector, When};
+pub(super) use route::{OnWrite, Purge, Route, When};
+pub(super) use selector::{ByEvent, ByWrite, Selector};
 
 use super::read::{Hint, List, Map, record};
 use super::units::Size;

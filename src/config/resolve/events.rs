@@ -3,7 +3,7 @@
 use super::hosts::Hosts;
 use super::names::Names;
 use super::{Scope, redis, write};
-use crate::config::raw::{self, EventSelector as Written, Events, File};
+use crate::config::raw::{self, ByEvent, Events, File, Selector};
 use crate::config::read::{At, Field, List, Scalar};
 use crate::config::settings::{EventSettings, FeedSettings};
 use crate::config::values::{Authority, RouteName};
@@ -105,13 +105,18 @@ fn rule(scope: &Scope<'_>, at: &At<raw::EventRule>, places: &Places, names: &Nam
     }
 }
 
-fn resolve(scope: &Scope<'_>, selector: &Written, places: &Places, names: &Names<'_>) -> EventSelector {
+fn resolve(
+    scope: &Scope<'_>,
+    selector: &Selector<ByEvent>,
+    places: &Places,
+    names: &Names<'_>,
+) -> EventSelector {
     match selector {
-        Written::All => EventSelector::All,
-        Written::Tag(at) => EventSelector::Tag(at.value.0.clone()),
-        Written::Url(at) => EventSelector::Url(placed(scope, &at.with(&at.value.0), places)),
-        Written::Prefix(at) => EventSelector::Prefix(placed(scope, &at.with(&at.value.0), places)),
-        Written::Route(at) => route(scope, at, names),
+        Selector::All => EventSelector::All,
+        Selector::Tag(at) => EventSelector::Tag(at.value.0.clone()),
+        Selector::Url(at) => EventSelector::Url(placed(scope, &at.with(&at.value.0), places)),
+        Selector::Prefix(at) => EventSelector::Prefix(placed(scope, &at.with(&at.value.0), places)),
+        Selector::Route(at) => route(scope, at, names),
     }
 }
 

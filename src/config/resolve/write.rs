@@ -2,7 +2,7 @@
 
 use super::Scope;
 use super::names::{Captures, Names};
-use crate::config::raw::{OnWrite, Purge, Selector, When};
+use crate::config::raw::{ByWrite, OnWrite, Purge, Selector, When};
 use crate::config::read::{At, Field, List};
 use crate::config::units::Size;
 use crate::config::values::{RouteName, UrlTarget};
@@ -87,7 +87,7 @@ fn purge_rule(scope: &Scope<'_>, item: &At<Purge>, mode: Mode, known: &Known<'_>
 }
 
 /// Reports a purge that whoever leaves out a value turns into one of everything.
-fn check_withheld(scope: &Scope<'_>, written: &Selector, variable: &Variable) {
+fn check_withheld(scope: &Scope<'_>, written: &Selector<ByWrite>, variable: &Variable) {
     let at = match written {
         Selector::Tag(at) => at.with(()),
         Selector::Prefix(at) => at.with(()),
@@ -138,7 +138,7 @@ fn condition(scope: &Scope<'_>, at: &At<When>) -> invalidation::When {
 }
 
 /// What is purged in place of something that is not known: it has to be known itself.
-fn stand_in(scope: &Scope<'_>, at: &At<Selector>, known: &Known<'_>) -> invalidation::Selector {
+fn stand_in(scope: &Scope<'_>, at: &At<Selector<ByWrite>>, known: &Known<'_>) -> invalidation::Selector {
     let selector = resolve(scope, &at.value, known);
     if selector.variables().any(Variable::needs_reply) {
         at.fault(
@@ -156,7 +156,7 @@ fn stand_in(scope: &Scope<'_>, at: &At<Selector>, known: &Known<'_>) -> invalida
     selector
 }
 
-fn resolve(scope: &Scope<'_>, selector: &Selector, known: &Known<'_>) -> invalidation::Selector {
+fn resolve(scope: &Scope<'_>, selector: &Selector<ByWrite>, known: &Known<'_>) -> invalidation::Selector {
     match selector {
         Selector::All => invalidation::Selector::All,
         Selector::Tag(at) => {
