@@ -35,6 +35,10 @@ const SMALL: usize = 4 << 20;
 /// written before, and reading it at the start stays in proportion.
 const GARBAGE: usize = 4;
 
+/// Bytes that are added between two times of writing it anew, at the least: whatever the state is taken to weigh, a journal
+/// that was just written anew is not written anew for its length.
+const BETWEEN: usize = SMALL;
+
 /// How long the end of the process waits for the disk.
 const LAST_SYNC: Duration = Duration::from_secs(2);
 
@@ -139,8 +143,10 @@ pub(super) struct Core {
     anew: bool,
     /// Records so far.
     count: u64,
-    /// Bytes of the file.
+    /// Bytes of the file, …
     length: usize,
+    /// … and when it was last written anew by this process.
+    anew_length: usize,
     /// What the disk said when it failed.
     fault: Option<String>,
     /// Somebody waited in vain, and nothing was synced since.
@@ -203,6 +209,7 @@ impl Spool {
             anew: length.is_none(),
             count: 0,
             length: length.unwrap_or_default(),
+            anew_length: 0,
             fault: None,
             stalled: false,
             closed: false,
@@ -301,6 +308,14 @@ impl fmt::Debug for Spool {
     }
 }
 
+impl Core {
+    /// Whether most of the file is garbage.
+    fn has_grown(&self) -> bool {
+        let added = self.length.saturating_sub(self.anew_length);
+        self.length > SMALL && added > BETWEEN && self.length > GARBAGE * self.state.weight()
+    }
+}
+
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
@@ -388,8 +403,7 @@ impl Shared {
             core = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         loop {
-            let grown = core.length > SMALL && core.length > GARBAGE * core.state.weight();
-            if core.anew || grown {
+            if core.anew || core.has_grown() {
                 core.pending = Vec::new();
                 core.anew = false;
                 core.sync = false;
@@ -413,8 +427,11 @@ impl Shared {
     fn written(&self, count: u64, outcome: Result<Written, Failed>) -> bool {
         let mut core = self.lock();
         match outcome {
-            Ok(Written { length, synced }) => {
+            Ok(Written { length, anew, synced }) => {
                 core.length = length;
+                if anew {
+                    core.anew_length = length;
+                }
                 core.stalled &= !synced;
                 if synced {
                     if core.fault.take().is_some() {
@@ -448,6 +465,8 @@ impl Shared {
 struct Written {
     /// Bytes of the file now.
     length: usize,
+    /// All of them.
+    anew: bool,
     synced: bool,
 }
 
@@ -464,12 +483,12 @@ fn write(shared: &Shared, mut disk: Box<dyn Disk>) {
         let outcome = match work {
             Work::Append { frames, sync } => {
                 let length = shared.lock().length + frames.len();
-                let written = |()| Written { length, synced: sync };
+                let written = |()| Written { length, anew: false, synced: sync };
                 disk.append(&frames, sync).map(written).map_err(|error| Failed { error, anew: false })
             }
             Work::Anew(state) => {
                 let whole = state.encode();
-                let written = |()| Written { length: whole.len(), synced: true };
+                let written = |()| Written { length: whole.len(), anew: true, synced: true };
                 disk.replace(&whole).map(written).map_err(|error| Failed { error, anew: true })
             }
         };

@@ -35,7 +35,7 @@ const MAX_TOLD: usize = 10_000;
 /// Dead letters that a backlog shows.
 const SHOWN_DEAD: usize = 10;
 
-/// What a job, an intent or a dead letter takes beside its names, in memory and in the journal.
+/// What a job, an intent or a dead letter takes beside its names and its reason, in memory and in the journal.
 const OVERHEAD: usize = 128;
 
 /// Something that a record did beside what it says.
@@ -439,15 +439,21 @@ impl Queue {
 
     /// Adds a dead letter; tells how many of the oldest had to go for it.
     fn push_dead(&mut self, dead: Dead) -> usize {
-        self.dead_bytes += weight(&dead.job.names);
+        self.dead_bytes += dead.weight();
         self.dead.push_back(dead);
         let mut dropped = 0;
         while self.dead.len() > MAX_DEAD || (self.dead_bytes > MAX_DEAD_BYTES && self.dead.len() > 1) {
             let oldest = self.dead.pop_front().expect("there is more than one");
-            self.dead_bytes -= weight(&oldest.job.names);
+            self.dead_bytes -= oldest.weight();
             dropped += 1;
         }
         dropped
+    }
+}
+
+impl Dead {
+    fn weight(&self) -> usize {
+        weight(&self.job.names) + written(self.reason.as_bytes())
     }
 }
 
@@ -498,5 +504,15 @@ fn lines(names: &Names) -> impl Iterator<Item = &[u8]> {
 }
 
 fn weight(names: &Names) -> usize {
-    names.as_bytes().len() + OVERHEAD
+    written(names.as_bytes()) + OVERHEAD
+}
+
+/// Bytes of a text in the journal, where it is a string of JSON: what has to be escaped takes up to six times as many.
+fn written(text: &[u8]) -> usize {
+    let escaped = |byte: &u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.iter().map(escaped).sum()
 }

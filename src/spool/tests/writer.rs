@@ -2,6 +2,7 @@
 
 use super::{FakeDisk, Life, PATIENT, answering, eventually, tag};
 use crate::invalidation::{Appending, IntentId, Invalidation, Log, Matcher};
+use crate::spool::state::MAX_DEAD;
 use std::time::Duration;
 
 /// Short, where a test waits for it to be over.
@@ -134,6 +135,35 @@ async fn a_journal_that_is_mostly_garbage_is_written_anew() {
     let (length, replaced) = disk.get(|platter| (platter.bytes.len(), platter.replaced));
     assert!(length < 5 << 20 && replaced >= 2, "{length} bytes, written anew {replaced} times");
     assert_eq!(disk.state().backlog("a").waiting, 1);
+}
+
+#[tokio::test]
+async fn a_journal_that_is_mostly_reasons_is_not_written_anew_for_ever() {
+    let disk = FakeDisk::default();
+    let cdns = ["a", "b", "c", "d", "e", "f"];
+    let life = Life::fake(&disk, &cdns, PATIENT);
+    let outbox = life.log.outbox();
+    // As long as a reason may be, and some of them such that it takes six times as much in the journal.
+    let reasons = ["x", "\"", "\u{1}"].map(|text| text.repeat(1 << 10));
+    for number in 0..MAX_DEAD {
+        let job = crate::cdn::JobId(life.purge("x").await.as_u64());
+        for (cdn, reason) in cdns.iter().zip(reasons.iter().cycle()) {
+            outbox.bury(cdn, &[job], reason).await.unwrap();
+        }
+        // The writer looks at what there is to do time and again, not once when all is there.
+        if number % 100 == 0 {
+            life.spool.finish().await;
+        }
+    }
+    for _ in 0..100 {
+        life.purge("y").await;
+    }
+    life.spool.finish().await;
+    let (length, replaced) = disk.get(|platter| (platter.bytes.len(), platter.replaced));
+    assert!(length > 10 << 20 && replaced < 10, "{length} bytes, written anew {replaced} times");
+    assert!(cdns.iter().all(|cdn| disk.state().dead(cdn) == MAX_DEAD));
+    let state = disk.state();
+    assert!(state.encode().len() < 2 * state.weight(), "it weighs {} of {length} bytes", state.weight());
 }
 
 #[tokio::test]
