@@ -10,7 +10,7 @@ use crate::cdn::{
 };
 use crate::config::Settings;
 use crate::engine::Route;
-use crate::invalidation::Place;
+use crate::invalidation::{Place, Position};
 use crate::observe::Metrics;
 use crate::time::Clock;
 use arc_swap::ArcSwap;
@@ -88,6 +88,26 @@ impl Cdns {
     pub(super) async fn delivered(&self, place: Place, within: Duration) -> Vec<Undelivered> {
         let Some(deliveries) = &self.deliveries else { return Vec::new() };
         deliveries.wait(place.position, within).await.into_iter().map(undelivered).collect()
+    }
+
+    /// Waits, `within` at most, until every CDN has taken all that waits for it, once at least.
+    pub(super) async fn deliver(&self, within: Duration) {
+        if let Some(deliveries) = &self.deliveries {
+            deliveries.wait(Position::LAST, within).await;
+        }
+    }
+
+    /// Tells what the CDNs were not told and never will be, since the process ends and nobody else knows of it.
+    pub(super) async fn tell_lost(&self) {
+        let Some(deliveries) = &self.deliveries else { return };
+        let left = deliveries.left().await;
+        if !left.is_empty() {
+            let shown: Vec<_> = left.iter().map(|(cdn, purges)| format!("{cdn}: {purges}")).collect();
+            tracing::warn!(
+                purges = shown.join(", "),
+                "purges that waited for CDNs in memory are lost; set `invalidation.spool`, or `redis`"
+            );
+        }
     }
 
     /// Queues dead letters again: of the CDN of that name, or of all.

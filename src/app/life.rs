@@ -6,10 +6,11 @@ use super::bind::Bound;
 use super::node::Node;
 use super::worker::Worker;
 use crate::admin::Admin;
+use futures_util::future::join_all;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,11 +18,22 @@ use tokio_util::task::TaskTracker;
 /// process ends; it counts for those who hold Larder in a process that goes on, and for origins, which see whole exchanges.
 const FILLS: Duration = Duration::from_secs(5);
 
+/// How long workers may take to end once what they do is cut: they wait for nobody but threads that look up names.
+const CUT: Duration = Duration::from_secs(1);
+
+/// How long purges for CDNs are still delivered where nobody keeps them for another process: a few calls, and the repetition of
+/// one that failed. Orchestrators wait for half a minute in all before they kill.
+const LAST_CALLS: Duration = Duration::from_secs(10);
+
+/// The same where draining took all of its time: one call, since writes that were cut have left purges behind.
+const LAST_CALL: Duration = Duration::from_secs(3);
+
 /// How long the last replies of the admin listener may take.
 const ADMIN: Duration = Duration::from_secs(1);
 
-/// How long events that were taken may take to be appended: an append is waited for no longer than a request waits for one.
-const FEEDS: Duration = Duration::from_secs(1);
+/// How long what was taken, or is repeated for the last time, may take to be appended: an append is waited for no longer than a
+/// request waits for one.
+const APPENDS: Duration = Duration::from_secs(1);
 
 /// What the thread works with.
 pub(super) struct Life {
@@ -42,12 +54,22 @@ pub(super) struct Life {
 }
 
 /// What a Larder can be told.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Orders {
     /// Finish what is under way.
     pub(super) drain: CancellationToken,
-    /// End now.
+    /// Cut what is under way.
+    pub(super) cut: CancellationToken,
+    /// End now, which cuts it, too.
     pub(super) stop: CancellationToken,
+}
+
+impl Orders {
+    /// None was given yet.
+    pub(super) fn new() -> Self {
+        let stop = CancellationToken::new();
+        Self { drain: CancellationToken::new(), cut: stop.child_token(), stop }
+    }
 }
 
 impl Life {
@@ -84,35 +106,54 @@ impl Life {
         drop(acceptor);
         accepting.close();
 
-        let finish = async {
+        let drained = async {
             orders.drain.cancelled().await;
+            let deadline = Instant::now() + drain_deadline;
             accepting.wait().await;
-            workers.iter().for_each(Worker::drain);
-            let served = async {
-                for worker in &workers {
-                    worker.drained().await;
-                }
-            };
-            if timeout(drain_deadline, served).await.is_err() {
-                tracing::warn!("draining took too long; what is under way is cut");
-            }
-            let _ = timeout(FILLS, node.shared.engine.idle()).await;
-            // What was taken is appended; from here on others take what comes.
-            feeds_ended.cancel();
-            let _ = timeout(FEEDS, feeds.wait()).await;
-            node.shared.engine.append_repeats().await;
-            node.together.finish().await;
+            drain(&node, &workers, drain_deadline).await;
+            deadline
         };
-        orders.stop.run_until_cancelled(finish).await;
+        let deadline = orders.stop.run_until_cancelled(drained).await;
+        // A write that is cut leaves purges behind, so all that is to be appended is known when no worker is left.
+        orders.cut.cancel();
+        let _ = timeout(CUT, join_all(workers.iter().map(Worker::gone))).await;
+        // What was taken is appended; from here on others take what comes.
+        feeds_ended.cancel();
+        let _ = timeout(APPENDS, feeds.wait()).await;
+        let _ = timeout(APPENDS, node.shared.engine.append_repeats()).await;
+        if let Some(deadline) = deadline {
+            orders.stop.run_until_cancelled(finish(&node, deadline)).await;
+        }
+        if node.together.forgets() {
+            node.cdns.tell_lost().await;
+        }
 
         admin_stop.cancel();
         ended.cancel();
         background.close();
         let _ = timeout(ADMIN, background.wait()).await;
-        let _ = timeout(FEEDS, feeds.wait()).await;
         let _ = timeout(ADMIN, node.origins().shutdown()).await;
         orders.stop.cancel();
         workers
+    }
+}
+
+/// Waits until nobody is served any more, no longer than `within`, and for a moment until no fill is under way.
+async fn drain(node: &Node, workers: &[Worker], within: Duration) {
+    workers.iter().for_each(Worker::drain);
+    if timeout(within, join_all(workers.iter().map(Worker::drained))).await.is_err() {
+        tracing::warn!("draining took too long; what is under way is cut");
+        return;
+    }
+    let _ = timeout(FILLS, node.shared.engine.idle()).await;
+}
+
+/// Hands on what this process knows and others have to, each part in a bounded time.
+async fn finish(node: &Node, deadline: Instant) {
+    node.together.finish().await;
+    if node.together.forgets() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        node.cdns.deliver(left.clamp(LAST_CALL, LAST_CALLS)).await;
     }
 }
 

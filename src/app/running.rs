@@ -48,7 +48,7 @@ impl Larder {
     pub fn start(settings: Settings, options: Options) -> Result<Running, StartError> {
         let bound = Bound::new(&settings)?;
         let (addresses, admin_address) = (bound.addresses(), bound.admin_address);
-        let orders = Orders::default();
+        let orders = Orders::new();
         let ended = CancellationToken::new();
         let (report, reported) = mpsc::sync_channel(1);
         let thread = {
@@ -119,7 +119,7 @@ fn put_together(
     let token = settings.admin.token.clone();
     let node = Node::new(settings)?;
     let workers = (0..threads).map(|index| {
-        let (shared, end) = (Arc::clone(&node.shared), orders.stop.clone());
+        let (shared, end) = (Arc::clone(&node.shared), orders.cut.clone());
         Worker::start(WorkerParts { index, shared, idle_origins, end })
     });
     // Unless all could be started, those that were end again.

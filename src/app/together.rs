@@ -185,6 +185,11 @@ impl Together {
         tokio::join!(purges, writes);
     }
 
+    /// Whether there are CDNs, and what waits for them ends with this process.
+    pub(super) fn forgets(&self) -> bool {
+        self.forgets
+    }
+
     /// Gives back what another process may want, when nothing is served any more.
     pub(super) fn close(&self) {
         if let Some(alone) = &self.alone {

@@ -60,6 +60,8 @@ impl Worker {
                 end.cancelled().await;
             });
             runtime.shutdown_timeout(BLOCKED);
+            // Only now is nothing left that could purge anything: [`Worker::gone`].
+            drop(done);
         })?;
         let taker = Taker { load: Arc::new(AtomicUsize::new(0)), arrivals };
         Ok((Self { thread, draining, drained }, taker))
@@ -74,6 +76,12 @@ impl Worker {
     pub(super) async fn drained(&self) {
         // An error means that its thread has ended, and its connections with it.
         let _ = self.drained.clone().wait_for(|drained| *drained).await;
+    }
+
+    /// Completes when it has been ended, and all that it did has been dropped.
+    pub(super) async fn gone(&self) {
+        let mut drained = self.drained.clone();
+        while drained.changed().await.is_ok() {}
     }
 
     /// Blocks until its thread has ended.

@@ -18,6 +18,9 @@ impl Position {
     /// Before every invalidation.
     pub const START: Self = Self(0);
 
+    /// After every invalidation.
+    pub const LAST: Self = Self(u64::MAX);
+
     /// From its number.
     pub const fn from_u64(value: u64) -> Self {
         Self(value)

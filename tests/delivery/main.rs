@@ -13,6 +13,7 @@
 mod support;
 
 mod cdn;
+mod ends;
 mod faults;
 mod fleet;
 mod operator;

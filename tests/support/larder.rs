@@ -51,6 +51,12 @@ impl Larder {
         self.running.admin_address()
     }
 
+    /// Has it drain, and waits until it has ended.
+    pub(crate) async fn drained(&self) {
+        self.running.drain();
+        super::within("it ends", self.running.ended()).await;
+    }
+
     /// A GET, not sent yet.
     pub(crate) fn get(&self, target: &str) -> Request {
         self.request("GET", target)
@@ -161,9 +167,14 @@ impl LarderBuilder {
 
     /// Starts it in this process.
     pub(crate) fn start(self) -> Larder {
+        self.start_with(Options::default())
+    }
+
+    /// As [`LarderBuilder::start`], by these options.
+    pub(crate) fn start_with(self, options: Options) -> Larder {
         let yaml = self.yaml();
         // It blocks while it starts, which a thread that drives a runtime must not.
-        let start = || app::Larder::start(settings(&yaml), Options::default());
+        let start = || app::Larder::start(settings(&yaml), options);
         let running = thread::scope(|scope| scope.spawn(start).join()).expect("a start that fails says so");
         Larder { running: running.unwrap_or_else(|error| panic!("{error}\n{yaml}")) }
     }

@@ -135,6 +135,19 @@ impl Deliveries {
         join_all(each).await.into_iter().flatten().collect()
     }
 
+    /// How many jobs each CDN has not taken, or not for the second time where it is purged twice; those with none are left out.
+    pub async fn left(&self) -> Vec<(Arc<str>, u64)> {
+        let mut left = Vec::new();
+        for delivery in &self.each {
+            let cdn = &delivery.settings.name;
+            let waiting = delivery.ask(self.outbox.backlog(cdn)).await.map_or(0, |backlog| backlog.waiting);
+            if waiting > 0 {
+                left.push((Arc::clone(cdn), waiting));
+            }
+        }
+        left
+    }
+
     /// What does not work as it should, a sentence each. Nothing in them is from the replies of APIs.
     pub fn degraded(&self) -> Vec<String> {
         let now = |delivery: &Delivery| delivery.clock.now();
