@@ -7,8 +7,8 @@ use crate::fleet::{FleetSettings, FleetStats, NodeId, SharedLog, TABLE_SLOTS};
 use crate::invalidation::{Ledger, LedgerSettings, Log, Position};
 use crate::observe::Metrics;
 use crate::redis::{
-    Breaker, BreakerState, Link, RedisLog, RedisLogSettings, RedisOutbox, RedisOutboxSettings, RedisSettings,
-    RedisTier,
+    Breaker, BreakerState, Deserted, Link, RedisLog, RedisLogSettings, RedisOutbox, RedisOutboxSettings,
+    RedisSettings, RedisTier,
 };
 use crate::spool::{self, Spool, SpoolSettings, SpooledLog};
 use crate::store::Remote;
@@ -233,6 +233,10 @@ impl Together {
         }
         if queued > 0 {
             degraded.push(format!("{queued} purges wait to be appended to the invalidation log"));
+        }
+        for Deserted { cdn, silent, waiting } in store.deserted() {
+            let minutes = silent.as_secs() / 60;
+            degraded.push(format!("no node has had the CDN `{cdn}` for {minutes} min: {waiting} purges wait for it, and more are queued until that is a day"));
         }
         if !store.sees_fail_overs() {
             degraded.push("the user of the invalidation log may not use INFO, so a fail-over cannot be noticed; allow `+info`".to_owned());

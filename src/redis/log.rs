@@ -24,7 +24,8 @@
 //!
 //! Nodes may have different CDNs while their configuration is changed. Each has its own noted in the head, and the script that
 //! appends refuses whoever does not name the queues of all that stand there; it is told them, and appends again. A CDN that no
-//! node had for an hour is forgotten, and told everything by the first node that has it again.
+//! node had for a day is forgotten, all that was kept for it is removed, and it is told everything by the first node that has it
+//! again; before that nodes say that nobody has it.
 //!
 //! Times are the server's, and so are those of two servers before and after a fail-over: intents fall due as much earlier or
 //! later as their clocks differ.
@@ -33,16 +34,18 @@
 //! following it. `min-replicas-to-write` makes such a server refuse heartbeats, so that its followers know.
 
 mod calls;
+mod cdns;
 mod keys;
 mod script;
 mod tail;
 mod wire;
 
+pub use self::cdns::Deserted;
 pub(super) use self::keys::{key, queue};
 
 use self::keys::Keys;
 use self::script::Scripts;
-use self::wire::{BadRecord, Malformed, bytes};
+use self::wire::{BadRecord, Malformed};
 use crate::fleet::{
     Append, Appended, Beat, Head, Intent, LogStore, MAX_DUE, NODE_TIMEOUT, NodeId, Record, Settle,
     StoreError, TABLE_CHUNK, TABLE_SLOTS,
@@ -50,7 +53,6 @@ use crate::fleet::{
 use crate::invalidation::{Birth, Epoch, IntentId, Mode, Names, Position, Purge};
 use crate::redis::forms::Dialect;
 use crate::redis::spare::Spare;
-use crate::redis::wire::array;
 use crate::redis::{Link, Op};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -110,6 +112,7 @@ pub struct RedisLog {
     given_up: Mutex<Option<Birth>>,
     sees_fail_overs: AtomicBool,
     may_be_evicted: AtomicBool,
+    deserted: Mutex<Vec<Deserted>>,
 }
 
 impl RedisLog {
@@ -126,6 +129,7 @@ impl RedisLog {
             given_up: Mutex::default(),
             sees_fail_overs: AtomicBool::new(true),
             may_be_evicted: AtomicBool::new(false),
+            deserted: Mutex::default(),
         }
     }
 
@@ -182,25 +186,6 @@ impl RedisLog {
             );
         }
         Ok(head)
-    }
-
-    /// Takes note of the CDNs that nodes of the log have.
-    fn hear(&self, cdns: &Value) -> Result<(), Malformed> {
-        let is_own = |name: &[u8]| self.settings.cdns.iter().any(|own| own.as_bytes() == name);
-        let names = array(cdns)?.iter().map(|name| bytes(name).map(<[u8]>::to_vec));
-        let mut others = names.collect::<Result<Vec<_>, _>>()?;
-        others.retain(|name| !is_own(name));
-        if self.keys.load().others() != others {
-            let shown: Vec<_> = others.iter().map(|name| String::from_utf8_lossy(name)).collect();
-            tracing::info!(cdns = ?shown, "CDNs that only other nodes have: purges are queued for them");
-            self.keys.store(Arc::new(Keys::new(&self.settings.namespace, &self.settings.cdns, others)));
-        }
-        Ok(())
-    }
-
-    /// The last argument of scripts that have to do with queues.
-    fn own_queues(&self) -> Vec<u8> {
-        self.settings.cdns.len().to_string().into_bytes()
     }
 
     async fn append_once(&self, arguments: &[Vec<u8>]) -> Result<Value, StoreError> {
@@ -358,17 +343,11 @@ impl LogStore for RedisLog {
             self.own_queues(),
         ];
         let reply = self.call(Op::Beat, &self.scripts.beat, &arguments, self.settings.patience).await?;
-        let [fields @ .., cdns, forgotten] = wire::answer(&reply, "ok")? else {
+        let [fields @ .., cdns, deserted, forgotten] = wire::answer(&reply, "ok")? else {
             return Err(Malformed.into());
         };
         self.hear(cdns)?;
-        for cdn in array(forgotten)? {
-            let cdn = String::from_utf8_lossy(bytes(cdn)?);
-            tracing::error!(
-                %cdn,
-                "no node has had this CDN for an hour: it is told nothing any more, and everything if one has it again"
-            );
-        }
+        self.hear_of_absent(deserted, forgotten)?;
         Ok(wire::beat(fields)?)
     }
 

@@ -27,7 +27,7 @@ pub use breaker::{Breaker, BreakerState, Pass, Verdict};
 pub use error::LinkError;
 pub use events::{RedisChannel, RedisStream, StreamSettings};
 pub use link::{Dedicated, Link};
-pub use log::{RedisLog, RedisLogSettings};
+pub use log::{Deserted, RedisLog, RedisLogSettings};
 pub use observer::{Op, RedisObserver};
 pub use outbox::{OutboxEvent, OutboxObserver, RedisOutbox, RedisOutboxSettings};
 pub use script::Script;

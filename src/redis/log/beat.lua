@@ -59,24 +59,29 @@ for _ = 1, living + 2 * tonumber(ARGV[5]) + 1 do
   end
 end
 
--- The CDNs of this node are there. One of them that is not told of purges was forgotten, and some may have passed it by.
-local cdns, changed, forgotten = cdns_of(head), false, {}
+-- The CDNs of this node are there. One of them that is not told of purges was forgotten, and some may have passed it by: so it is
+-- told everything, which what was given up for it is part of.
+local cdns, changed, deserted, forgotten = cdns_of(head), false, {}, {}
 for i, queue in ipairs(QUEUES) do
   local name = cdn_of(queue)
   local silent = math.abs(time - (cdns[name] or 0))
-  if i <= OWN and not is_told(cdns, queue) then
-    everything(queue, head.last, 'lost')
-    redis.call('HSET', HEAD, queue, 'kept')
-  end
-  if i <= OWN and silent > REFRESHED then
-    cdns[name], changed = time, true
-  elseif i > OWN and is_told(cdns, queue) and silent > FORGOTTEN then
-    redis.call('DEL', queue)
+  if i <= OWN then
+    if not is_told(cdns, queue) then
+      everything(queue, head.last, 'lost')
+      redis.call('HSET', HEAD, queue, 'kept')
+    end
+    if silent > REFRESHED then
+      cdns[name], changed = time, true
+    end
+  elseif is_told(cdns, queue) and silent > FORGOTTEN then
+    redis.call('DEL', queue, queue .. ':dead', queue .. ':told', queue .. ':lead')
     cdns[name], changed = 0, true
     forgotten[#forgotten + 1] = name
+  elseif is_told(cdns, queue) and silent > DESERTED then
+    deserted[#deserted + 1] = { name, math.floor(silent / 1000), ask('XLEN', queue) or 0 }
   end
 end
 if changed then
   note_cdns(cdns)
 end
-return { 'ok', text(head.last), peers, due, told(cdns), forgotten }
+return { 'ok', text(head.last), peers, due, told(cdns), deserted, forgotten }

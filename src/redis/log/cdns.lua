@@ -4,10 +4,13 @@
 
 -- The first of QUEUES are those of the CDNs that the caller has; of the others it was told.
 local OWN = tonumber(ARGV[#ARGV])
--- Longer than an update of a fleet takes, or an outage after which anybody expects a CDN to be up to date at once.
-local FORGOTTEN = 3600000
+-- As long as a purge is tried by default until it is given up: longer than an update of a fleet takes, and than a night in which
+-- nobody is there who has the CDN. What is queued for it until then is bounded like any queue.
+local FORGOTTEN = 86400000
 -- So that not every heartbeat has to change the head.
 local REFRESHED = 60000
+-- A node that has the CDN would have been heard of by then, also where it started again.
+local DESERTED = 180000
 
 -- HEAD ends with as many bytes as 'cdn:' has.
 local function cdn_of(queue)

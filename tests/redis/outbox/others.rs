@@ -1,6 +1,6 @@
 //! Nodes of one log that have different CDNs, as while their configuration is changed.
 
-use super::{EDGE, Node, OTHER, everything, leader, named, purge, purged, tag};
+use super::{EDGE, Node, OTHER, everything, ids, leader, named, purge, purged, tag};
 use crate::log::{append, link_in, log_at, read, record, server_at, settings};
 use crate::support::RedisServer;
 use larder::cdn::Outbox;
@@ -66,11 +66,14 @@ async fn a_node_without_cdns_has_them_told_everything_until_it_knows_of_them() {
     assert!(opens.wants_names() && beats.wants_names());
 }
 
-/// Makes it long ago that a node with the other CDN was heard of.
-async fn silence_other(server: &RedisServer) {
+/// A day, and a little.
+const FORGOTTEN: u64 = 86_500_000;
+
+/// Makes it so many milliseconds ago that a node with the other CDN was heard of.
+async fn silence_other(server: &RedisServer, silent: u64) {
     let cdns: String = server.command("HGET {shop}:log:head cdns").await;
     let edge = cdns.lines().find(|line| line.starts_with(EDGE)).unwrap();
-    let long_ago = edge.strip_prefix("edge ").unwrap().parse::<u64>().unwrap() - 3_700_000;
+    let long_ago = edge.strip_prefix("edge ").unwrap().parse::<u64>().unwrap() - silent;
     let mut command = redis::cmd("HSET");
     command.arg("{shop}:log:head").arg("cdns").arg(format!("{edge}\n{OTHER} {long_ago}\n"));
     command.query_async::<()>(&mut server.connect().await).await.unwrap();
@@ -84,12 +87,21 @@ async fn a_cdn_that_nobody_has_is_forgotten_and_told_everything_when_it_is_back(
         open(&one, None).await;
         purge(&both, epoch, 0..1).await;
         assert_eq!(others(&both).await, [[tag(0)]]);
-        silence_other(&server).await;
+        // Of what was given up nothing is left either.
+        let jobs = both.outbox.recover(OTHER, None, 10).await.unwrap();
+        both.outbox.bury(OTHER, &ids(&jobs), "refused").await.unwrap();
+        purge(&both, epoch, 5..6).await;
+        silence_other(&server, FORGOTTEN).await;
         append(&one, epoch, &named(1, Position::START)).await;
         assert_eq!(server.command::<usize>("XLEN {shop}:log:cdn:other").await, 2, "not yet");
         one.beat(epoch, NodeId(2), Position::START, NODE_TIMEOUT).await.unwrap();
         append(&one, epoch, &named(2, Position::START)).await;
-        assert_eq!(server.command::<usize>("EXISTS {shop}:log:cdn:other").await, 0, "nobody reads it");
+        assert_eq!(
+            server.command::<Vec<String>>("KEYS {shop}:log:cdn:other*").await,
+            [""; 0],
+            "nobody reads it"
+        );
+        assert_eq!(one.deserted(), []);
         // It is known to be gone, so who looks before the log is opened again has everything, and misses what comes then.
         assert_eq!(others(&both).await, [everything()]);
         append(&one, epoch, &named(3, Position::START)).await;
@@ -101,8 +113,37 @@ async fn a_cdn_that_nobody_has_is_forgotten_and_told_everything_when_it_is_back(
         append(&one, epoch, &named(4, Position::START)).await;
         assert_eq!(others(&both).await, [everything(), vec![tag(4)]], "{opens}");
         assert!(both.leads().await);
-        assert_eq!(both.next().await.len(), 5, "the other CDN has gone on");
+        assert_eq!(both.next().await.len(), 6, "the other CDN has gone on");
     }
+}
+
+#[tokio::test]
+async fn a_cdn_whose_nodes_are_all_down_for_a_night_misses_nothing_and_is_told_of() {
+    let (server, both, epoch) = leader().await;
+    let one = of_one(&server);
+    open(&one, None).await;
+    purge(&both, epoch, 0..1).await;
+    let deserted = async |silent| -> Vec<(String, u64, u64)> {
+        silence_other(&server, silent).await;
+        one.beat(epoch, NodeId(2), Position::START, NODE_TIMEOUT).await.unwrap();
+        one.deserted()
+            .into_iter()
+            .map(|found| (found.cdn, found.silent.as_secs() / 60, found.waiting))
+            .collect()
+    };
+    assert_eq!(deserted(120_000).await, [], "a restart takes as long");
+    let told = |minutes, waiting| vec![(OTHER.to_owned(), minutes, waiting)];
+    assert_eq!(deserted(600_500).await, told(10, 1));
+    append(&one, epoch, &named(1, Position::START)).await;
+    assert_eq!(deserted(12 * 3_600_500).await, told(720, 2));
+    // The first to come is a node that does not have it.
+    let again = of_one(&server);
+    open(&again, None).await;
+    append(&again, epoch, &named(2, Position::START)).await;
+    both.open(Some(epoch)).await;
+    assert_eq!(others(&both).await, [[tag(0)], [tag(1)], [tag(2)]]);
+    one.beat(epoch, NodeId(2), Position::START, NODE_TIMEOUT).await.unwrap();
+    assert_eq!(one.deserted(), []);
 }
 
 #[tokio::test]
@@ -110,7 +151,7 @@ async fn a_node_that_beats_keeps_its_cdns() {
     let (server, both, epoch) = leader().await;
     let one = of_one(&server);
     open(&one, None).await;
-    silence_other(&server).await;
+    silence_other(&server, FORGOTTEN).await;
     both.log.beat(epoch, NodeId(1), Position::START, NODE_TIMEOUT).await.unwrap();
     one.beat(epoch, NodeId(2), Position::START, NODE_TIMEOUT).await.unwrap();
     append(&one, epoch, &named(1, Position::START)).await;
