@@ -62,7 +62,7 @@ pub enum PurgeResult {
     Delivered,
     /// Not this time: the word of the [`CallError`]. The call is repeated.
     Failed(&'static str),
-    /// The CDN refused it for good. (A refused call of several is only divided, unless the API refuses everything.)
+    /// The CDN refused it for good. (A refused call of several is only divided.)
     Refused,
     /// It was not taken for too long.
     Dead,

@@ -7,7 +7,7 @@ use crate::cdn::{
     Provider, Rate, Reach, TargetKind,
 };
 use crate::dice::Dice;
-use crate::invalidation::{Log, Position};
+use crate::invalidation::Log;
 use crate::time::{Clock, Timestamp};
 use arc_swap::ArcSwap;
 use std::convert::Infallible;
@@ -65,8 +65,6 @@ pub(super) struct Desk {
     pub(super) to_close: Notify,
     /// There may be room for more jobs.
     room: Notify,
-    /// Up to where all nodes are known to have applied the log.
-    pub(super) spread: Mutex<Position>,
 }
 
 impl Desk {
@@ -92,7 +90,6 @@ impl Delivery {
                 to_send: Notify::new(),
                 to_close: Notify::new(),
                 room: Notify::new(),
-                spread: Mutex::default(),
             };
             tokio::select! {
                 biased;
@@ -152,6 +149,7 @@ impl Delivery {
             return;
         }
         let (reach, now) = (self.reach.load(), self.clock.now());
+        let waiting = self.lock().backlog.waiting;
         let mut pending = desk.pending();
         for job in jobs {
             let (mut targets, mut unsayable) = (Vec::new(), None);
@@ -164,7 +162,7 @@ impl Delivery {
             }
             pending.add(job, targets, unsayable, now);
         }
-        let widened = pending.relieve(&self.aim, &reach, self.rate, now);
+        let widened = pending.relieve(&self.aim, &reach, self.rate, waiting, now);
         drop(pending);
         for kind in widened {
             self.observer.widened(&self.settings.name, kind);

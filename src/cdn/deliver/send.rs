@@ -10,7 +10,7 @@ use crate::time::{Stopwatch, Timestamp};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
@@ -62,7 +62,7 @@ impl Delivery {
     /// Begins all calls that may be made now; returns how long it may take until another may.
     fn begin_calls<'a>(
         &'a self,
-        desk: &'a Desk,
+        desk: &Desk,
         gates: &mut [Gate; TargetKind::EACH.len()],
         budget: &mut Budget,
         calls: &mut Calls<'a>,
@@ -88,15 +88,15 @@ impl Delivery {
                 }
                 let Some(ready) = pending.take(kind, limits, CallId(self.dice.name())) else { break };
                 gate.under_way += 1;
-                calls.push(Box::pin(self.make(desk, ready)));
+                calls.push(Box::pin(self.make(ready)));
             }
         }
         next.since(now)
     }
 
     /// Makes one call, once all nodes have applied what it is about.
-    async fn make(&self, desk: &Desk, Ready { call, newest, taken }: Ready) -> Ended {
-        self.wait_for_nodes(desk, newest, taken).await;
+    async fn make(&self, Ready { call, newest, taken }: Ready) -> Ended {
+        self.wait_for_nodes(newest, taken).await;
         let begun = self.clock.now();
         let watch = Stopwatch::start();
         let span = tracing::info_span!(
@@ -116,16 +116,13 @@ impl Delivery {
 
     /// Waits until all nodes have applied the log up to `newest`: a CDN that is told before might fill itself from one that has
     /// not. A node that is further behind than the blind limit revalidates what it has, so nobody is waited for longer.
-    async fn wait_for_nodes(&self, desk: &Desk, newest: Position, taken: Timestamp) {
-        let known = *desk.spread.lock().unwrap_or_else(PoisonError::into_inner);
+    ///
+    /// The log is asked each time. What it said before counts for the log there was then: another one, or another term, may hand
+    /// out the same positions again.
+    async fn wait_for_nodes(&self, newest: Position, taken: Timestamp) {
         let within = self.blind_limit.saturating_sub(self.clock.now().since(taken));
-        if newest <= known || within.is_zero() {
-            return;
-        }
-        let behind = self.log.spread(Place { epoch: None, position: newest }, within).await;
-        if behind.is_empty() {
-            let mut spread = desk.spread.lock().unwrap_or_else(PoisonError::into_inner);
-            *spread = newest.max(*spread);
+        if !within.is_zero() {
+            let _late = self.log.spread(Place { epoch: None, position: newest }, within).await;
         }
     }
 
@@ -147,14 +144,15 @@ impl Delivery {
                 tracing::info!(cdn, kind = kind.as_str(), targets, ?took, "the CDN took a purge");
             }
             Err(CallError::Refused { reason }) => {
-                gate.retry.succeeded();
-                self.lock().calls[kind as usize] = None;
-                let ids = [CallId(self.dice.name()), CallId(self.dice.name())];
-                let given_up = desk.pending().refused(call.id, &reason, ids);
-                if given_up {
+                let (refusal, refuses) = {
+                    let mut pending = desk.pending();
+                    (pending.refused(call.id, &reason, now), pending.refuses(kind))
+                };
+                if refusal.given_up {
                     self.observer.purged(cdn, PurgeResult::Refused, targets);
                 }
-                let then = if given_up { "given up" } else { "divided" };
+                self.dead(refusal.dead);
+                let then = if refusal.given_up { "given up" } else { "divided" };
                 tracing::warn!(
                     cdn,
                     kind = kind.as_str(),
@@ -164,21 +162,38 @@ impl Delivery {
                     then,
                     "the CDN refused a purge"
                 );
+                if refuses {
+                    let again = gate.retry.failed(begun, now, None, self.dice.share());
+                    self.fails(kind, "refused", reason, now, again);
+                } else {
+                    gate.retry.succeeded();
+                    self.lock().calls[kind as usize] = None;
+                }
             }
             Err(CallError::Later { kind: word, reason, after }) => {
                 let again = gate.retry.failed(begun, now, after, self.dice.share());
                 self.observer.purged(cdn, PurgeResult::Failed(word), targets);
                 let dead = desk.pending().failed(call.id, &reason, now);
-                if dead > 0 {
-                    self.observer.purged(cdn, PurgeResult::Dead, dead);
-                }
+                self.dead(dead);
                 let pause = again.since(now);
                 tracing::warn!(cdn, kind = kind.as_str(), targets, ?took, word, reason, again_in = ?pause, dead, "the CDN did not take a purge");
-                let failing = &mut self.lock().calls[kind as usize];
-                let since = failing.as_ref().map_or(now, |failing| failing.since);
-                *failing = Some(Failing { kind: word, reason, since, again });
+                self.fails(kind, word, reason, now, again);
             }
         }
         desk.to_close.notify_one();
+    }
+
+    /// Counts targets that were given up as nobody took them for too long.
+    fn dead(&self, targets: usize) {
+        if targets > 0 {
+            self.observer.purged(&self.settings.name, PurgeResult::Dead, targets);
+        }
+    }
+
+    /// Notes what keeps calls of a kind from being made before `again`.
+    fn fails(&self, kind: TargetKind, word: &'static str, reason: String, now: Timestamp, again: Timestamp) {
+        let failing = &mut self.lock().calls[kind as usize];
+        let since = failing.as_ref().map_or(now, |failing| failing.since);
+        *failing = Some(Failing { kind: word, reason, since, again });
     }
 }

@@ -1,7 +1,7 @@
 //! Calls: what goes into one, and what becomes of it.
 
-use super::super::{Call, CallId, Limits, Many, TargetKind};
-use super::lane::{Lane, Link};
+use super::super::{Call, CallId, Limits, Many, Target, TargetKind};
+use super::lane::{Entry, Lane, Link};
 use super::{Flight, Pending, Ready, Second, index};
 use crate::invalidation::{Mode, Position};
 use crate::time::Timestamp;
@@ -9,9 +9,18 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Targets that were refused alone, one after the other and none taken, before it is the API that refuses everything: a zone that is
-/// gone, a wrong path. To halve every call down to its targets would then only take their time from others.
+/// Targets that were refused alone, one after the other and none taken, before it looks as if the API refused everything: a zone that
+/// is gone, a wrong path. To find by halves who is to blame takes few calls where few are; where all are it takes two for each.
 const REFUSED: u32 = 16;
+
+/// What became of a call that was refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::cdn) struct Refusal {
+    /// Its target stood alone, and is given up. Otherwise it is divided.
+    pub(in crate::cdn) given_up: bool,
+    /// Other targets that nobody waits for any more, as their time is over.
+    pub(in crate::cdn) dead: usize,
+}
 
 impl Pending {
     /// When a call of this kind may be made, if any: at once if it is to be repeated or is full, else when the first of its
@@ -36,24 +45,33 @@ impl Pending {
 
     /// The next call of this kind, under the name `id` unless it is one that is repeated.
     pub(in crate::cdn) fn take(&mut self, kind: TargetKind, limits: &Limits, id: CallId) -> Option<Ready> {
-        let flight = match self.again[index(kind)].pop_front() {
-            Some(flight) => flight,
-            None => self.next_flight(kind, limits.many(kind)?, id)?,
+        let mut flight = match self.refuses(kind) {
+            true => self.probe(kind, limits)?,
+            false => self.again[index(kind)].pop_front().or_else(|| self.fresh(kind, limits.many(kind)?))?,
         };
-        let jobs = flight.links.iter().flatten().filter_map(|link| self.jobs.get(&link.job));
-        let newest = jobs.max_by_key(|held| (held.position, held.taken));
+        if !std::mem::replace(&mut flight.sent, true) {
+            Arc::make_mut(&mut flight.call).id = id;
+        }
+        // Each for itself: what is tried again may be older than others and come to hand later.
+        let jobs = || flight.links.iter().flatten().filter_map(|link| self.jobs.get(&link.job));
         let ready = Ready {
             call: Arc::clone(&flight.call),
-            newest: newest.map_or(Position::START, |held| held.position),
-            taken: newest.map_or(Timestamp::ZERO, |held| held.taken),
+            newest: jobs().map(|held| held.position).max().unwrap_or(Position::START),
+            taken: jobs().map(|held| held.taken).max().unwrap_or(Timestamp::ZERO),
         };
         self.under_way.insert(flight.call.id, flight);
         Some(ready)
     }
 
+    /// Whether nothing but refusals came of this kind for long. Its calls are then to be made as rarely as those that fail: each
+    /// has one target, which is taken and ends it, or is given up by itself.
+    pub(in crate::cdn) fn refuses(&self, kind: TargetKind) -> bool {
+        self.refused[index(kind)] >= REFUSED
+    }
+
     /// A call was taken. Returns when the purges were made for whom this was the last thing to be told for the first time.
     pub(in crate::cdn) fn delivered(&mut self, id: CallId, now: Timestamp) -> Vec<Timestamp> {
-        let Some(Flight { call, links }) = self.under_way.remove(&id) else { return Vec::new() };
+        let Some(Flight { call, links, sent: _ }) = self.under_way.remove(&id) else { return Vec::new() };
         self.stuck[index(call.kind)] = false;
         self.refused[index(call.kind)] = 0;
         let mut told = Vec::new();
@@ -94,39 +112,72 @@ impl Pending {
         self.give_up(kind, &reason.into(), now)
     }
 
-    /// A call was refused, for `reason`. Several targets are tried again by halves, under the names `ids`; what stands alone is
-    /// given up, and so is everything in the call when nothing but refusals came for long. Returns whether it was given up.
-    pub(in crate::cdn) fn refused(&mut self, id: CallId, reason: &str, ids: [CallId; 2]) -> bool {
-        let Some(Flight { call, mut links }) = self.under_way.remove(&id) else { return false };
-        self.stuck[index(call.kind)] = false;
-        let alone = call.targets.len() == 1;
-        if alone || self.refused[index(call.kind)] >= REFUSED {
-            self.refused[index(call.kind)] += u32::from(alone);
-            call.targets.iter().for_each(|target| _ = self.flying.remove(target));
-            let reason = Arc::from(reason);
-            links.into_iter().flatten().for_each(|link| self.end(link, Err(&reason)));
-            return true;
+    /// A call was refused, for `reason`. Several targets are tried again by halves; what stands alone is given up. Where nothing but
+    /// refusals come, so is what has waited for too long.
+    pub(in crate::cdn) fn refused(&mut self, id: CallId, reason: &str, now: Timestamp) -> Refusal {
+        let Some(mut flight) = self.under_way.remove(&id) else { return Refusal::default() };
+        let (kind, targets) = (flight.call.kind, flight.call.targets.len());
+        let reason = Arc::from(reason);
+        if targets == 1 {
+            self.refused[index(kind)] = self.refused[index(kind)].saturating_add(1);
+            flight.call.targets.iter().for_each(|target| _ = self.flying.remove(target));
+            flight.links.into_iter().flatten().for_each(|link| self.end(link, Err(&reason)));
+        } else {
+            let behind = flight.divide(targets / 2);
+            self.again[index(kind)].push_front(behind);
+            self.again[index(kind)].push_front(flight);
         }
-        let middle = call.targets.len() / 2;
-        let behind = links.split_off(middle);
-        let (first, second) = call.targets.split_at(middle);
-        for (id, targets, links) in [(ids[1], second, behind), (ids[0], first, links)] {
-            let call = Call { id, kind: call.kind, mode: call.mode, targets: targets.to_vec() };
-            self.again[index(call.kind)].push_front(Flight { call: Arc::new(call), links });
-        }
-        false
+        let refuses = self.refuses(kind);
+        self.stuck[index(kind)] = refuses;
+        let dead = if refuses { self.give_up(kind, &reason, now) } else { 0 };
+        Refusal { given_up: targets == 1, dead }
     }
 
-    fn next_flight(&mut self, kind: TargetKind, many: Many, id: CallId) -> Option<Flight> {
+    /// A call of one target, while this kind is refused; but one that failed is repeated as it was. The oldest and the newest take
+    /// turns: any may be the one that is taken, and who comes last need not wait until all others were refused.
+    fn probe(&mut self, kind: TargetKind, limits: &Limits) -> Option<Flight> {
+        let one = Many { targets: 1, ..limits.many(kind)? };
+        let newest_next = &mut self.newest_next[index(kind)];
+        *newest_next = !*newest_next;
+        let newest = if *newest_next { None } else { self.newest(kind) };
+        newest.or_else(|| self.one_again(kind)).or_else(|| self.fresh(kind, one))
+    }
+
+    fn one_again(&mut self, kind: TargetKind) -> Option<Flight> {
+        let again = &mut self.again[index(kind)];
+        let mut flight = again.pop_front()?;
+        if !flight.sent && flight.call.targets.len() > 1 {
+            again.push_front(flight.divide(1));
+        }
+        Some(flight)
+    }
+
+    fn newest(&mut self, kind: TargetKind) -> Option<Flight> {
+        let lanes = &self.lanes[index(kind)];
+        let last =
+            |mode: Mode| lanes[mode as usize].back(&self.flying).map(|(number, last)| (number, mode, last));
+        let (_, mode, last) = Mode::EACH.into_iter().filter_map(last).max_by_key(|(number, ..)| *number)?;
+        let last = last.clone();
+        let entry = self.lanes[index(kind)][mode as usize].remove(&last)?;
+        Some(self.flight(kind, mode, vec![(last, entry)]))
+    }
+
+    /// A call of the oldest that wait in the lanes.
+    fn fresh(&mut self, kind: TargetKind, many: Many) -> Option<Flight> {
         let lanes = &mut self.lanes[index(kind)];
         let number = |mode: Mode, flying| lanes[mode as usize].front(flying).map(|entry| entry.number);
         let mode = Mode::EACH.into_iter().filter(|mode| number(*mode, &self.flying).is_some());
         let mode = mode.min_by_key(|mode| number(*mode, &self.flying))?;
-        let (targets, entries): (Vec<_>, Vec<_>) =
-            lanes[mode as usize].cut(many, &self.flying).into_iter().unzip();
+        let cut = lanes[mode as usize].cut(many, &self.flying);
+        Some(self.flight(kind, mode, cut))
+    }
+
+    /// A call that gets its name when it is sent.
+    fn flight(&mut self, kind: TargetKind, mode: Mode, waited: Vec<(Target, Entry)>) -> Flight {
+        let (targets, entries): (Vec<_>, Vec<_>) = waited.into_iter().unzip();
         self.flying.extend(targets.iter().cloned());
         let links = entries.into_iter().map(|entry| entry.links).collect();
-        Some(Flight { call: Arc::new(Call { id, kind, mode, targets }), links })
+        Flight { call: Arc::new(Call { id: CallId(0), kind, mode, targets }), links, sent: false }
     }
 
     /// Gives up what waits for calls of a kind that fails, and whose time is over.

@@ -91,6 +91,12 @@ impl Lane {
         self.entries.get(target)
     }
 
+    /// The last that is not under way already, and its place in the order.
+    pub(super) fn back(&self, flying: &HashSet<Target>) -> Option<(u64, &Target)> {
+        let last = self.order.iter().rev().find(|(_, target)| !flying.contains(*target));
+        last.map(|(number, target)| (*number, target))
+    }
+
     /// Takes out the first of them, as many as go into one call; what is under way already is passed over.
     pub(super) fn cut(&mut self, many: Many, flying: &HashSet<Target>) -> Vec<(Target, Entry)> {
         let mut room = many.bytes;

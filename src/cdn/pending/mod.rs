@@ -3,7 +3,7 @@
 //! ```text
 //! job ─▶ targets ─▶ lanes (kind × mode) ─▶ call ─▶ taken ──▶ (second purge) ──▶ job settled
 //!                      ▲      │ joined:             ├─▶ later: the same call again
-//!                      │      │ a target once,      └─▶ refused: halves of it, down to one target ──▶ job buried
+//!                      │      │ a target once,      └─▶ refused: parts of it, down to one target ──▶ job buried
 //!                      └──────┘ what a wider covers
 //! ```
 //!
@@ -12,7 +12,8 @@
 //! * a job ends, settled or buried, and only when every target of it has been sent after the job came, or was given up;
 //! * a target is in one call at a time: what comes for it meanwhile is sent after that call ended, and so never overtaken
 //!   by it;
-//! * a call that failed is repeated as it was, under its name: an API that knows it by that does it once.
+//! * a call that failed is repeated as it was, under its name: an API that knows it by that does it once;
+//! * no target is given up because another one in its call was refused.
 
 mod calls;
 mod join;
@@ -33,8 +34,15 @@ use std::time::Duration;
 /// second.
 const MAX_JOBS: usize = 1 << 15;
 
-/// Who waits for which target, at most: 10 MiB or so. Beyond it everything is purged in the place of what waits.
+/// Who waits for which target, about: 10 MiB or so. Beyond it no job is taken in hand.
 const MAX_LINKS: usize = 1 << 17;
+
+/// What a job may ask for, as far as room is kept: an append to a shared log has as many purges at most.
+const LINKS_OF_JOB: usize = 256;
+
+/// Who waits for which target, at most: some purges become many targets, and a job of a process alone may hold thousands. Beyond it
+/// what waits becomes wider, whatever the rate.
+const MOST_LINKS: usize = 2 * MAX_LINKS;
 
 /// However old a job is when it comes to hand, it is tried for this long.
 const GRACE: Duration = Duration::from_secs(60);
@@ -61,6 +69,8 @@ pub(super) struct Pending {
     stuck: [bool; 4],
     /// Targets of each kind that were refused alone since one was taken.
     refused: [u32; 4],
+    /// Of each kind that is refused, whether the newest has its turn next.
+    newest_next: [bool; 4],
     last_number: u64,
     links: usize,
 }
@@ -85,6 +95,20 @@ struct Flight {
     call: Arc<Call>,
     /// Who waits for each of its targets.
     links: Vec<BTreeSet<Link>>,
+    /// It was sent as it is, under its name.
+    sent: bool,
+}
+
+impl Flight {
+    /// Keeps its first targets, `count` of them; returns a call of the others.
+    fn divide(&mut self, count: usize) -> Self {
+        let call = Arc::make_mut(&mut self.call);
+        let targets = call.targets.split_off(count);
+        let Call { id, kind, mode, .. } = *call;
+        self.sent = false;
+        let call = Arc::new(Call { id, kind, mode, targets });
+        Self { call, links: self.links.split_off(count), sent: false }
+    }
 }
 
 #[derive(Debug)]
@@ -101,7 +125,7 @@ pub(super) struct Ready {
     pub(super) call: Arc<Call>,
     /// The newest position that it answers to, …
     pub(super) newest: Position,
-    /// … and when the job of it came to hand.
+    /// … and when the last of its jobs came to hand.
     pub(super) taken: Timestamp,
 }
 
@@ -131,6 +155,7 @@ impl Pending {
             told: VecDeque::new(),
             stuck: [false; 4],
             refused: [0; 4],
+            newest_next: [false; 4],
             last_number: 0,
             links: 0,
         }
@@ -138,7 +163,8 @@ impl Pending {
 
     /// How many more jobs may come to hand.
     pub(super) fn room(&self) -> usize {
-        if self.links >= MAX_LINKS { 0 } else { MAX_JOBS.saturating_sub(self.jobs.len()) }
+        let by_links = MAX_LINKS.saturating_sub(self.links) / LINKS_OF_JOB;
+        MAX_JOBS.saturating_sub(self.jobs.len()).min(by_links)
     }
 
     /// Takes a job in hand that asks for `targets`, or for some that cannot be said, because of `unsayable`. One that is in

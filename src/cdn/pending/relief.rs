@@ -2,7 +2,7 @@
 
 use super::super::{Aim, Limits, Rate, Reach, Target, TargetKind};
 use super::lane::Link;
-use super::{MAX_LINKS, Pending, index};
+use super::{MOST_LINKS, Pending, index};
 use crate::invalidation::Mode;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,20 +12,35 @@ use std::time::Duration;
 /// only because it could be told more exactly later.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How fast calls can be made, and how many there are to be.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    rate: Rate,
+    /// All jobs that wait, for each that is in hand.
+    jobs: f64,
+}
+
 impl Pending {
     /// Turns targets into wider ones that take fewer calls, as long as all calls together would take too long at `rate`;
     /// everything, if there is no other way. Returns the kinds that were.
+    ///
+    /// `waiting`: the jobs in the queue, as it was last looked at. When no more can be held those that are not in hand take as long
+    /// as those that are: they would otherwise be told exactly until the queue is too long, and then everything.
     pub(in crate::cdn) fn relieve(
         &mut self,
         aim: &Aim,
         reach: &Reach,
         rate: Rate,
+        waiting: u64,
         now: Timestamp,
     ) -> Vec<TargetKind> {
+        let full = self.room() == 0;
+        let jobs = if full { waiting as f64 / self.jobs.len().max(1) as f64 } else { 1.0 };
+        let pace = Pace { rate, jobs: jobs.max(1.0) };
         let mut widened = Vec::new();
-        while self.is_too_much(aim.limits(), rate) {
+        while self.is_too_much(aim.limits(), pace) {
             let kinds = [TargetKind::Url, TargetKind::Prefix];
-            let folded = kinds.into_iter().filter(|kind| self.fold(*kind, aim, reach, rate, now));
+            let folded = kinds.into_iter().filter(|kind| self.fold(*kind, aim, reach, pace, now));
             let folded: Vec<_> = folded.collect();
             widened.extend(&folded);
             if folded.is_empty() {
@@ -36,20 +51,20 @@ impl Pending {
         widened
     }
 
-    fn is_too_much(&self, limits: &Limits, rate: Rate) -> bool {
+    fn is_too_much(&self, limits: &Limits, Pace { rate, jobs }: Pace) -> bool {
         let calls: usize = TargetKind::EACH
             .into_iter()
             .zip(&self.lanes)
             .filter_map(|(kind, lanes)| limits.many(kind).map(|many| (many, lanes)))
             .flat_map(|(many, lanes)| lanes.iter().map(move |lane| lane.calls(many)))
             .sum();
-        let beyond = calls.saturating_sub(rate.burst as usize);
-        let time = rate.per.as_secs_f64() * beyond as f64 / f64::from(rate.calls.max(1));
-        time > PATIENCE.as_secs_f64() || self.links > MAX_LINKS
+        let beyond = (calls as f64 * jobs - f64::from(rate.burst)).max(0.0);
+        let time = rate.per.as_secs_f64() * beyond / f64::from(rate.calls.max(1));
+        time > PATIENCE.as_secs_f64() || self.links > MOST_LINKS
     }
 
     /// Joins targets of a kind that share what is wider, where that takes less of a call; those with most to gain first.
-    fn fold(&mut self, kind: TargetKind, aim: &Aim, reach: &Reach, rate: Rate, now: Timestamp) -> bool {
+    fn fold(&mut self, kind: TargetKind, aim: &Aim, reach: &Reach, pace: Pace, now: Timestamp) -> bool {
         let mut folded = false;
         for mode in Mode::EACH {
             let mut groups: BTreeMap<Vec<Target>, Vec<Target>> = BTreeMap::new();
@@ -65,7 +80,7 @@ impl Pending {
             let mut groups: Vec<_> = groups.into_iter().filter(|group| gain(group) > 0.0).collect();
             groups.sort_by(|one, other| gain(other).total_cmp(&gain(one)));
             for (wider, narrow) in groups {
-                if !self.is_too_much(aim.limits(), rate) {
+                if !self.is_too_much(aim.limits(), pace) {
                     return folded;
                 }
                 let lane = &mut self.lanes[index(kind)][mode as usize];

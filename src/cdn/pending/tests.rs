@@ -2,6 +2,7 @@ use super::super::spelling::lies_below;
 use super::super::{
     Aim, CdnSettings, HostUse, Limits, Location, Many, ProviderSettings, Rate, Reach, providers,
 };
+use super::calls::Refusal;
 use super::*;
 use crate::secret::Secret;
 use proptest::prelude::*;
@@ -230,9 +231,8 @@ fn a_refused_target_is_found_and_stands_alone() {
     while let Some(Ready { call, .. }) = bench.take(TargetKind::Url) {
         calls += 1;
         if call.targets.contains(&url("/5")) {
-            let ids = [CallId(1000 + calls), CallId(2000 + calls)];
-            let alone = bench.pending.refused(call.id, "400: no", ids);
-            assert_eq!(alone, call.targets.len() == 1);
+            let refusal = bench.pending.refused(call.id, "400: no", bench.now);
+            assert_eq!(refusal, Refusal { given_up: call.targets.len() == 1, dead: 0 });
         } else {
             good.extend(call.targets.clone());
             bench.pending.delivered(call.id, bench.now);
@@ -255,28 +255,136 @@ fn a_refused_target_is_found_and_stands_alone() {
     assert_eq!(buried, [(vec![JobId(6)], Arc::from("400: no"))]);
 }
 
+/// Has the API refuse every call that is not of `good` targets alone; the targets of each, and whether it came when nothing but
+/// refusals had.
+fn refuse_others(bench: &mut Bench, good: &[Target]) -> Vec<(Vec<Target>, bool)> {
+    let mut calls = Vec::new();
+    let mut names = HashSet::new();
+    loop {
+        let refuses = bench.pending.refuses(TargetKind::Url);
+        let Some(Ready { call, .. }) = bench.take(TargetKind::Url) else { return calls };
+        assert!(names.insert(call.id), "what was refused is another call under another name");
+        if call.targets.iter().all(|target| good.contains(target)) {
+            bench.pending.delivered(call.id, bench.now);
+        } else {
+            let refusal = bench.pending.refused(call.id, "404", bench.now);
+            assert_eq!(refusal, Refusal { given_up: call.targets.len() == 1, dead: 0 });
+        }
+        calls.push((call.targets.clone(), refuses));
+    }
+}
+
+/// The jobs that end, settled and buried.
+fn ended(bench: &mut Bench) -> (Vec<u64>, usize) {
+    let (mut settled, mut buried) = (Vec::new(), 0);
+    while let Some(closing) = bench.pending.closing(1000) {
+        let (Closing::Tell(jobs) | Closing::Settle(jobs) | Closing::Bury(jobs, _)) = &closing;
+        bench.pending.left(jobs);
+        match closing {
+            Closing::Bury(..) => buried += jobs.len(),
+            Closing::Tell(_) | Closing::Settle(_) => settled.extend(jobs.iter().map(|id| id.0)),
+        }
+    }
+    (settled, buried)
+}
+
 #[test]
-fn an_api_that_refuses_everything_is_not_asked_for_each_target() {
+fn nothing_is_given_up_for_what_was_refused_beside_it() {
+    for good in [0, 7, 250, 499] {
+        let mut bench = Bench::new(500);
+        let paths: Vec<Target> = (0..500).map(|number| url(&format!("/{number}"))).collect();
+        paths.iter().for_each(|path| _ = bench.add(std::slice::from_ref(path)));
+        let calls = refuse_others(&mut bench, &paths[good..=good]);
+        assert_eq!(ended(&mut bench), (vec![good as u64 + 1], 499));
+        let whole = calls.iter().filter(|(_, refuses)| !refuses).count();
+        assert!(whole < 120, "{whole} calls beside those that find out one by one, at most one a pause");
+        assert!(calls.iter().all(|(targets, refuses)| !refuses || targets.len() == 1));
+        assert_eq!((bench.pending.links, bench.pending.flying.len()), (0, 0));
+    }
+}
+
+#[test]
+fn an_api_that_refuses_everything_is_asked_for_one_at_a_time() {
     let mut bench = Bench::new(500);
     let paths: Vec<Target> = (0..500).map(|number| url(&format!("/{number}"))).collect();
     paths.iter().for_each(|path| _ = bench.add(std::slice::from_ref(path)));
-    let refuse = |bench: &mut Bench, from: u128| {
-        let mut calls = 0;
-        while let Some(Ready { call, .. }) = bench.take(TargetKind::Url) {
-            calls += 1;
-            bench.pending.refused(call.id, "404", [CallId(from + 2 * calls), CallId(from + 2 * calls + 1)]);
-        }
-        calls
-    };
-    assert!(refuse(&mut bench, 1 << 32) < 60, "sixteen alone, and the halves on the way");
-    paths.iter().for_each(|path| _ = bench.add(std::slice::from_ref(path)));
-    assert_eq!(refuse(&mut bench, 1 << 33), 1);
-    assert_eq!((bench.pending.links, bench.pending.closed.len()), (0, 1000));
+    let calls = refuse_others(&mut bench, &[]);
+    assert!(calls.len() < 560, "{} calls: halves until sixteen stood alone, then each once", calls.len());
+    assert!(bench.pending.refuses(TargetKind::Url) && !bench.pending.refuses(TargetKind::Tag));
+    // What can be told another way is not told this way.
+    bench.add(&[prefix("/a"), url("/a/b")]);
+    assert_eq!(bench.pending.lanes[index(TargetKind::Url)][Mode::Hard as usize].len(), 0);
+    assert_eq!(bench.deliver(), [vec![prefix("/a")]]);
     // Once something was taken, a refusal is looked into again.
     bench.add(&[url("/good")]);
     bench.deliver();
+    assert!(!bench.pending.refuses(TargetKind::Url));
     paths.iter().for_each(|path| _ = bench.add(std::slice::from_ref(path)));
-    assert!(refuse(&mut bench, 1 << 34) > 16);
+    assert_eq!(refuse_others(&mut bench, &paths).len(), 1);
+}
+
+#[test]
+fn what_comes_while_everything_is_refused_takes_turns_with_what_was() {
+    let mut bench = Bench::new(100);
+    let bad: Vec<Target> = (0..100).map(|number| url(&format!("/bad/{number}"))).collect();
+    bad.iter().for_each(|path| _ = bench.add(std::slice::from_ref(path)));
+    while !bench.pending.refuses(TargetKind::Url) {
+        let call = bench.take(TargetKind::Url).unwrap().call;
+        bench.pending.refused(call.id, "404", bench.now);
+    }
+    let good: Vec<Target> = (0..5).map(|number| url(&format!("/good/{number}"))).collect();
+    bench.add(&good);
+    let calls = refuse_others(&mut bench, &good);
+    let first = calls.iter().position(|(targets, _)| good.contains(&targets[0])).unwrap();
+    assert!(first < 2, "not behind the {} others", calls.len());
+    assert_eq!(ended(&mut bench), (vec![101], 100));
+}
+
+#[test]
+fn what_was_refused_beside_others_is_given_up_when_its_time_is_over() {
+    let mut bench = Bench::new(100);
+    (0..100).for_each(|number| _ = bench.add(&[url(&format!("/{number}"))]));
+    let mut dead = 0;
+    while let Some(Ready { call, .. }) = bench.take(TargetKind::Url) {
+        if bench.pending.refuses(TargetKind::Url) {
+            bench.now = bench.now.plus(Duration::from_secs(30));
+        }
+        dead += bench.pending.refused(call.id, "404", bench.now).dead;
+    }
+    assert!((50..84).contains(&dead), "{dead}: ten minutes are twenty calls");
+    assert_eq!(ended(&mut bench), (vec![], 100));
+    assert_eq!((bench.pending.links, bench.pending.flying.len()), (0, 0));
+}
+
+#[test]
+fn a_call_that_failed_is_repeated_whole_also_where_others_were_refused() {
+    let mut bench = Bench::new(2);
+    bench.add(&[url("/a"), url("/b")]);
+    let first = bench.take(TargetKind::Url).unwrap().call;
+    (0..20).for_each(|number| _ = bench.add(&[url(&format!("/{number}"))]));
+    while !bench.pending.refuses(TargetKind::Url) {
+        let call = bench.take(TargetKind::Url).unwrap().call;
+        bench.pending.refused(call.id, "404", bench.now);
+    }
+    bench.pending.failed(first.id, "503", bench.now);
+    let again = std::iter::from_fn(|| bench.take(TargetKind::Url)).find(|ready| ready.call.id == first.id);
+    assert_eq!(again.unwrap().call, first);
+}
+
+#[test]
+fn a_call_waits_for_the_newest_of_its_jobs_and_from_the_last_that_came() {
+    let mut bench = Bench::new(10);
+    let mut add = |id, position, millis| {
+        let job =
+            Job { id: JobId(id), position: Position::from_u64(position), at: at(0), purges: Vec::new() };
+        let path = (url(&format!("/{id}")), Mode::Hard);
+        bench.pending.add(&job, vec![path], None, at(millis));
+    };
+    add(1, 90, 0);
+    // Of a log that was born later, by a clock that is behind.
+    add(2, 20, 5000);
+    let Ready { newest, taken, .. } = bench.take(TargetKind::Url).unwrap();
+    assert_eq!((newest, taken), (Position::from_u64(90), at(5000)));
 }
 
 #[test]
@@ -356,7 +464,7 @@ fn too_many_for_the_rate_become_fewer_and_wider() {
         let mut bench = Bench::new(1);
         urls.for_each(|path| _ = bench.add(&[url(&path)]));
         let rate = Rate { calls, per: Duration::from_secs(1), burst: 1 };
-        let widened = bench.pending.relieve(&aim(limits(1)), &Reach::default(), rate, bench.now);
+        let widened = bench.pending.relieve(&aim(limits(1)), &Reach::default(), rate, 0, bench.now);
         assert_eq!(widened.is_empty(), bench.jobs as usize <= 60 * calls as usize);
         let all: Vec<Target> = bench.deliver().concat();
         assert!(sent.iter().all(|target| all.contains(target)), "{:?}", &all[..10.min(all.len())]);
@@ -376,10 +484,61 @@ fn tags_that_are_too_many_become_everything() {
     let mut bench = Bench::new(1);
     let ids: Vec<_> = (0..200).map(|n| bench.add(&[tag(&n.to_string()), tag("overflow")])).collect();
     let rate = Rate { calls: 1, per: Duration::from_secs(1), burst: 1 };
-    assert_eq!(bench.pending.relieve(&aim(limits(1)), &Reach::default(), rate, bench.now), [TargetKind::All]);
+    assert_eq!(
+        bench.pending.relieve(&aim(limits(1)), &Reach::default(), rate, 0, bench.now),
+        [TargetKind::All]
+    );
     assert_eq!(bench.pending.links, ids.len());
     assert_eq!(bench.deliver(), [vec![Target::All]]);
     assert_eq!(bench.pending.links, 0);
+}
+
+#[test]
+fn what_stands_behind_those_in_hand_counts_as_well() {
+    #[track_caller]
+    fn check(jobs: usize, waiting: u64, sent: usize) {
+        let many = Some(Many { targets: 1000, bytes: 1 << 20, overhead: 1, longest: 1000 });
+        let limits = Limits { url: many, ..limits(1) };
+        let mut bench = Bench { limits: limits.clone(), ..Bench::new(1) };
+        for number in 0..jobs {
+            assert!(bench.pending.room() > 0);
+            bench.add(&[url(&format!("/a/{number}"))]);
+        }
+        let rate = Rate { calls: 1, per: Duration::from_secs(1), burst: 1 };
+        bench.pending.relieve(&aim(limits), &Reach::default(), rate, waiting, bench.now);
+        assert_eq!(bench.deliver().len(), sent, "{jobs} {waiting}");
+    }
+    check(MAX_JOBS, MAX_JOBS as u64, 33);
+    check(MAX_JOBS, 50_000, 33);
+    check(MAX_JOBS, 100_000, 1);
+    check(MAX_JOBS, 0, 33);
+    // As long as there is room all that waits is in hand, whatever was seen when the queue was looked at.
+    check(2000, 100_000, 2);
+}
+
+#[test]
+fn many_purges_at_once_are_told_exactly_if_the_rate_lets_them_through() {
+    let limits = limits(1000);
+    let rate = Rate { calls: 100, per: Duration::from_secs(1), burst: 100 };
+    let mut bench = Bench::new(1000);
+    let (mut left, mut sent) = (1000, 0);
+    while left > 0 {
+        // As many as there is room for, a page at a time.
+        while left.min(bench.pending.room()) > 0 {
+            for _ in 0..left.min(bench.pending.room()).min(500) {
+                left -= 1;
+                let tags: Vec<_> = (0..256).map(|number| tag(&format!("{left}-{number}"))).collect();
+                bench.add(&tags);
+            }
+            assert!(bench.pending.links <= MAX_LINKS);
+            let widened =
+                bench.pending.relieve(&aim(limits.clone()), &Reach::default(), rate, 1000, bench.now);
+            assert_eq!(widened, []);
+        }
+        sent += bench.deliver().concat().len();
+        while !bench.settled().is_empty() {}
+    }
+    assert_eq!(sent, 256_000);
 }
 
 /// What a history does next.
@@ -484,7 +643,7 @@ impl History {
             }
             Step::Relieve => {
                 let rate = Rate { calls: 1, per: Duration::from_secs(20), burst: 1 };
-                self.bench.pending.relieve(&aim(limits(3)), &Reach::default(), rate, now);
+                self.bench.pending.relieve(&aim(limits(3)), &Reach::default(), rate, 0, now);
             }
             Step::Close => self.close(),
         }
@@ -493,9 +652,7 @@ impl History {
     fn end(&mut self, call: &Call, begun: Timestamp, how: u8) {
         let now = self.bench.now;
         if call.targets.contains(&url("/bad")) && how > 0 {
-            self.bench.calls += 2;
-            let ids = [CallId(self.bench.calls), CallId(self.bench.calls - 1)];
-            self.bench.pending.refused(call.id, "bad", ids);
+            self.bench.pending.refused(call.id, "bad", now);
         } else if how == 0 {
             self.bench.pending.failed(call.id, "503", now);
         } else {

@@ -5,8 +5,8 @@
 
 local GROUP = 'larder'
 local EVERYTHING = '["all","hard"]\n'
--- A CDN that takes a hundred purges a second and is away for eight minutes; a job takes some 250 bytes.
-local MOST_JOBS = 50000
+-- A CDN that takes a hundred purges a second and is away for half an hour; a job takes some 250 bytes.
+local MOST_JOBS = 200000
 -- Names are as long as clients make their paths.
 local MOST_BYTES = 67108864
 

@@ -221,7 +221,7 @@ async fn a_wait_ends_with_the_append() {
 #[tokio::test]
 async fn a_queue_that_grows_too_long_says_everything() {
     for fill in [
-        "for i = 1, 50000 do redis.call('XADD', KEYS[1], '1-' .. i, 'names', 'x') end",
+        "for i = 1, 200000 do redis.call('XADD', KEYS[1], '1-' .. i, 'names', 'x') end",
         "for i = 1, 70 do redis.call('XADD', KEYS[1], '1-' .. i, 'names', string.rep('x', 1048576)) end",
     ] {
         let (server, node, epoch) = leader().await;

@@ -246,12 +246,23 @@ pub(super) struct Arrived {
     pub(super) stray: bool,
 }
 
+/// Which calls an API refuses.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Refuses {
+    #[default]
+    Nothing,
+    /// Those of this target.
+    Calls(Target),
+    /// Those of anything else than these.
+    AllBut(Vec<Target>),
+}
+
 /// The API of a CDN, as all nodes share it.
 pub(super) struct Api {
     limits: Limits,
     latency: Duration,
     pub(super) answers: Mutex<Vec<Answer>>,
-    pub(super) refuses: Mutex<Option<Target>>,
+    pub(super) refuses: Mutex<Refuses>,
     arrived: Mutex<Vec<Arrived>>,
     /// Calls in a hundred that fail, one way or another.
     pub(super) unsteady: Mutex<u64>,
@@ -326,8 +337,12 @@ impl Provider for ApiOf {
             arrived.push(Arrived { at: Instant::now(), call: call.clone(), taken: false, stray });
             arrived.len() - 1
         };
-        let refused = self.api.refuses.lock().unwrap().clone();
-        if refused.is_some_and(|target| call.targets.contains(&target)) {
+        let refused = match &*self.api.refuses.lock().unwrap() {
+            Refuses::Nothing => false,
+            Refuses::Calls(target) => call.targets.contains(target),
+            Refuses::AllBut(good) => !call.targets.iter().all(|target| good.contains(target)),
+        };
+        if refused {
             return Err(CallError::Refused { reason: "400 bad target".into() });
         }
         match self.api.answer() {

@@ -6,7 +6,7 @@ use crate::cdn::{Location, ProviderSettings, PurgeResult, Rate, Target, TargetKi
 use crate::invalidation::{Invalidation, Matcher};
 use crate::secret::Secret;
 use crate::time::{SystemClock, Timestamp};
-use fakes::{Answer, Api, Queue, SlowLog, limits};
+use fakes::{Answer, Api, Queue, Refuses, SlowLog, limits};
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Mutex;
@@ -206,7 +206,7 @@ async fn troubles_of_the_api_are_outlasted() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_target_is_buried_and_the_others_go_through() {
     let bench = Bench::usual();
-    *bench.api.refuses.lock().unwrap() = Some(url("/5"));
+    *bench.api.refuses.lock().unwrap() = Refuses::Calls(url("/5"));
     let positions: Vec<_> = (0..9).map(|number| bench.queue.push_path(&format!("/{number}"))).collect();
     let (deliveries, _task) = bench.start(1);
     bench.emptied().await;
@@ -219,11 +219,34 @@ async fn a_refused_target_is_buried_and_the_others_go_through() {
     sleep(Duration::from_secs(3)).await;
     assert_eq!(deliveries.degraded().len(), 1, "{:?}", deliveries.degraded());
     // The operator mends it.
-    *bench.api.refuses.lock().unwrap() = None;
+    *bench.api.refuses.lock().unwrap() = Refuses::Nothing;
     assert!(deliveries.retry(Some("other")).await.is_none());
     assert_eq!(deliveries.retry(None).await.unwrap().unwrap(), [(Arc::from("edge"), 1)]);
     bench.emptied().await;
     assert!(bench.api.taken().contains(&url("/5")) && bench.queue.dead().is_empty());
+}
+
+/// Whatever the API refuses for hours, what it takes is told in the end, and soon if it comes later.
+#[tokio::test(start_paused = true)]
+async fn a_cdn_that_refuses_nearly_everything_is_asked_rarely_and_told_what_it_takes() {
+    let bench = Bench::usual();
+    *bench.api.refuses.lock().unwrap() = Refuses::AllBut(vec![url("/good"), url("/later")]);
+    let (deliveries, _task) = bench.start(1);
+    for number in 0..300 {
+        bench.queue.push_path(&format!("/bad/{number}"));
+    }
+    bench.queue.push_path("/good");
+    sleep(Duration::from_secs(1800)).await;
+    let calls = bench.api.arrived().len();
+    assert!(calls < 250, "{calls} calls in half an hour");
+    let stats = &deliveries.stats()[0];
+    assert_eq!((stats.state, stats.failing.as_ref().unwrap().kind), (CdnState::Waiting, "refused"));
+    let later = bench.queue.push_path("/later");
+    assert_eq!(deliveries.wait(later, Duration::from_secs(300)).await, []);
+    sleep(Duration::from_secs(3 * 3600)).await;
+    bench.emptied().await;
+    assert!(bench.api.taken().contains(&url("/good")));
+    assert_eq!(bench.queue.dead().len(), 300);
 }
 
 #[tokio::test(start_paused = true)]
