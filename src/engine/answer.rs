@@ -57,6 +57,8 @@ pub enum Outcome {
     Collapsed,
     /// Sent to the origin by itself.
     Pass,
+    /// It purged something, and asked for nothing.
+    Purge,
     /// Refused or failed.
     Error,
 }
@@ -71,6 +73,7 @@ impl Outcome {
             Self::Miss => "miss",
             Self::Collapsed => "collapsed",
             Self::Pass => "pass",
+            Self::Purge => "purge",
             Self::Error => "error",
         }
     }

@@ -6,6 +6,7 @@ use crate::key::{HostAliases, KeyRule, RegionRule};
 use crate::route::{RoutePattern, Router};
 use crate::semantics::FreshnessRule;
 use http::Method;
+use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub struct Route {
     pub region: Option<Arc<RegionRule>>,
     /// What a write under it purges, besides its own target.
     pub on_write: WriteRule,
+    /// Networks whose clients may purge a URL of it by `PURGE`.
+    pub purge_from: Vec<IpNet>,
     /// How its replies tell CDNs in front what purges reach them, if there are any that want to know.
     pub cdns: Option<Arc<dyn CdnFields>>,
 }

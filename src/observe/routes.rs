@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-const OUTCOMES: [Outcome; 7] = [
+const OUTCOMES: [Outcome; 8] = [
     Outcome::Hit,
     Outcome::Stale,
     Outcome::Revalidated,
     Outcome::Miss,
     Outcome::Collapsed,
     Outcome::Pass,
+    Outcome::Purge,
     Outcome::Error,
 ];
 

@@ -76,6 +76,12 @@ impl Exchange {
         self.status = CacheStatus { fwd: Some(forward), detail, ..CacheStatus::default() };
     }
 
+    /// It purges what `route` governs.
+    pub(super) fn purges(&mut self, route: Arc<Route>) {
+        self.outcome = Outcome::Purge;
+        self.route = Some(route);
+    }
+
     /// It gets an error.
     pub(super) fn fails(&mut self, problem: Problem) {
         self.outcome = Outcome::Error;

@@ -22,6 +22,7 @@ pub(super) fn route() -> Route {
         cache: None,
         region: None,
         on_write: WriteRule::default(),
+        purge_from: Vec::new(),
         cdns: None,
     }
 }

@@ -22,6 +22,7 @@ mod idle;
 mod listener;
 mod pass;
 mod problem;
+mod purge_method;
 mod purging;
 mod reply;
 mod server;

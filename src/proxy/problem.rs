@@ -23,7 +23,7 @@ pub(super) enum Problem {
     Timeout,
     /// Neither HTTP/1.1 nor HTTP/1.0.
     Version,
-    /// `CONNECT` and `PURGE`.
+    /// `CONNECT`, and `PURGE` from those to whom no route allows it.
     Method,
     /// The origin could not be reached, or broke off, or sent what is no reply.
     BadGateway,

@@ -3,6 +3,7 @@
 use super::connection::{Connection, Head};
 use super::problem::{CONTENT_TYPE, Problem};
 use crate::engine::{Fields, ReplyHead, SendError, Sink};
+use crate::invalidation::Place;
 use crate::semantics::CacheStatus;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use http::header::{
     AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE as CONTENT_TYPE_FIELD, DATE, HeaderName,
     HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
 };
-use http::{Method, Version};
+use http::{Method, StatusCode, Version};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
@@ -243,6 +244,31 @@ pub(super) async fn write_problem(
     session.finish_body().await
 }
 
+/// Tells the client that what it named is purged: on every node that hears of it at `place`, or on this one, and on the others
+/// later. `last`: the connection is closed after it.
+pub(super) async fn write_purged(
+    session: &mut ServerSession,
+    place: Option<Place>,
+    last: bool,
+) -> Result<()> {
+    if last {
+        session.set_keepalive(None);
+    }
+    let status = if place.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let position = place.map(|place| place.to_string());
+    let body = serde_json::json!({ "position": position }).to_string();
+    let mut response = ResponseHeader::build_no_case(status, Some(ADDED))?;
+    response.insert_header(CONTENT_TYPE_FIELD, HeaderValue::from_static("application/json"))?;
+    response.insert_header(CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    response.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-store"))?;
+    if let Some(position) = position {
+        response.insert_header("Larder-Position", position)?;
+    }
+    write_head(session, response, false).await?;
+    session.write_response_body(body.into(), true).await?;
+    session.finish_body().await
+}
+
 /// Ends a reply that was begun so that it cannot be taken for a whole one.
 pub(super) fn cut(session: &mut ServerSession, connection: &Connection) {
     if session.is_http2() {
@@ -264,7 +290,7 @@ mod tests {
     use super::*;
     use crate::semantics::Forward;
     use crate::store;
-    use http::{HeaderMap, StatusCode};
+    use http::HeaderMap;
 
     const DATED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 

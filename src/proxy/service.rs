@@ -7,6 +7,7 @@ use super::edge::Edge;
 use super::exchange::Exchange;
 use super::pass::{self, Framed, Stage};
 use super::problem::Problem;
+use super::purge_method;
 use super::purging;
 use super::reply::{cut, write_problem};
 use super::target::{Target, Way, is_write, way};
@@ -75,6 +76,7 @@ impl Service {
                 write_problem(session, Problem::Method, &exchange.status, last).await?;
                 Ok(true)
             }
+            (Way::Purge, _) => purge_method::answer(engine, session, exchange, last).await.map(|()| true),
             (Way::Pass(forward, detail), _) => {
                 exchange.passes(forward, detail);
                 Ok(false)

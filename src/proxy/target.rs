@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::edge::Edge;
+use super::purge_method::PURGE;
 use crate::engine::Route;
 use crate::key::{RequestTarget, Scheme, canonical_authority};
 use crate::route::ambiguity;
@@ -82,6 +83,8 @@ pub(super) enum Way {
     Engine,
     /// It passes through, for this reason; the word says more.
     Pass(Forward, Option<&'static str>),
+    /// It purges, if its client may.
+    Purge,
     /// It is not allowed here.
     Refuse,
 }
@@ -89,8 +92,8 @@ pub(super) enum Way {
 /// Decides by what the request and its route say, before anything stored is looked at.
 pub(super) fn way(request: &RequestHeader, target: &Target<'_>, route: &Route) -> Way {
     match request.method.as_str() {
-        // A purge is a power that not everybody may have who can send a request.
-        "PURGE" | "CONNECT" => return Way::Refuse,
+        PURGE => return Way::Purge,
+        "CONNECT" => return Way::Refuse,
         "GET" | "HEAD" => {}
         _ => return Way::Pass(Forward::Method, None),
     }

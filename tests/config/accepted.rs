@@ -230,6 +230,7 @@ fn everything_of_routes_is_honoured() {
     assert_eq!(pattern.path.as_str(), "/api/{version}/products/{id}");
     assert_eq!(pattern.methods, None);
     assert_eq!(&*product.origin, "search");
+    assert_eq!(product.purge_from, ["10.0.0.0/8".parse().unwrap(), "2001:db8::1/128".parse().unwrap()]);
     let rule = rule(&settings, "product");
     let freshness = FreshnessRule {
         ttl: Some(S(3600)),

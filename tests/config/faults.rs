@@ -607,7 +607,7 @@ routes:
             "4:13: routes[1].name: `default` is the route of requests that no other matches; choose another name; what that route does is written under `defaults`",
             "6:13: routes[3].name: `x` is the name of the route on line 5 already; give every route a name of its own",
             "7:13: routes[4].name: `a b` is not a name of letters, digits, `-`, `_` and `.`; write `a-b`",
-            "8:5: routes[5]: is a list; write a mapping with the keys name, path, host, methods, origin, cache, on_write",
+            "8:5: routes[5]: is a list; write a mapping with the keys name, path, host, methods, origin, cache, on_write, purge_from",
         ],
     );
     check(

@@ -25,6 +25,7 @@ mod passing;
 mod privacy;
 mod protocols;
 mod purge;
+mod purge_method;
 mod ranges;
 mod reload;
 mod requests;

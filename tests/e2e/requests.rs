@@ -179,16 +179,6 @@ async fn connect_is_refused() {
 }
 
 #[tokio::test]
-async fn purge_as_a_method_is_refused() {
-    let (origin, larder) = start().await;
-    larder.get("/x").send().await;
-    let reply = larder.request("PURGE", "/x").send().await;
-    assert!(matches!(reply.status, 403 | 405), "{reply:#?}");
-    assert!(larder.get("/x").send().await.is_hit());
-    assert_eq!(origin.requests().len(), 1);
-}
-
-#[tokio::test]
 async fn options_of_the_whole_server_reach_the_origin() {
     let (origin, larder) = start().await;
     let reply = larder.request("OPTIONS", "*").send().await;

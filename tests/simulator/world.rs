@@ -360,6 +360,7 @@ pub(crate) fn route(index: usize, tag: &str, ttl: Option<Duration>) -> Route {
         }),
         region: None,
         on_write: WriteRule::default(),
+        purge_from: Vec::new(),
         cdns: None,
     }
 }

@@ -4,6 +4,7 @@
 //! to example replies, the plan of a write), so what is printed cannot say something else than what happens.
 
 mod page;
+mod purge_method;
 mod replies;
 mod request;
 mod routing;
@@ -40,11 +41,15 @@ pub(super) fn explain(arguments: &Explain) -> Result<(), Failure> {
 /// Everything there is to say.
 fn page(rules: &Rules, origins: &[OriginSettings], request: &Request) -> String {
     let mut page = Page::default();
+    page.line("request", &format!("{} {}", request.method, request.written));
+    page.line("canonical", &format!("{} {}", request.method, request.canonical()));
+    if purge_method::is_purge(request) {
+        purge_method::write(&mut page, rules, request);
+        return page.finish();
+    }
     let route = rules.find(&request.authority, &request.path, &request.method);
     let pattern = route.pattern.as_ref();
     let captures = pattern.and_then(|pattern| pattern.path.captures(&request.path));
-    page.line("request", &format!("{} {}", request.method, request.written));
-    page.line("canonical", &format!("{} {}", request.method, request.canonical()));
     routing::write(&mut page, rules, route, request);
     let servers =
         origins.iter().filter(|origin| *origin.name == *route.origin).flat_map(|origin| &origin.servers);

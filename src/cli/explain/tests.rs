@@ -54,6 +54,7 @@ routes:
         - { tag: "store:{header.X-Store}:{query.page}", on_unknown: all }
   - name: cart
     path: /api/v1/carts/**
+    purge_from: [10.0.0.0/8, 192.0.2.1]
     cache: bypass
     on_write:
       purge: [{ all: true }]
@@ -89,6 +90,30 @@ fn explain_by(yaml: &str, method: &str, url: &str, headers: &[&str], data: Optio
 fn check(method: &str, url: &str, headers: &[&str], want: &str) {
     let got = explain(method, url, headers);
     assert_eq!(got, want, "got:\n{got}");
+}
+
+#[test]
+fn a_purge() {
+    check(
+        "purge",
+        "http://catalog.svc/api/v1/products/4?a=1",
+        &[],
+        "\
+request     PURGE http://catalog.svc/api/v1/products/4?a=1
+canonical   PURGE http://shop.example.com/api/v1/products/4?a=1
+route       product, the first that matches: path /api/v1/products/{id}, id = 4
+not         api-host: its host is api.example.com
+            product-new: it takes POST, not GET
+            static: its path is /static/**
+purges      nothing: it is refused with 405, since the route has no `purge_from`
+",
+    );
+    let allowed = explain("PURGE", "http://shop.example.com/api/v1/carts/1?a=1", &[]);
+    let wanted = "\
+purges      url shop.example.com/api/v1/carts/1, with every query and variant
+when        the client is in 10.0.0.0/8, 192.0.2.1/32; others are refused with 405
+";
+    assert!(allowed.ends_with(wanted), "{allowed}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::config::units::Size;
 use crate::config::values::{DoneStatus, FieldTest, RouteName};
 use crate::route::{HostPattern, PathPattern};
 use http::Method;
+use ipnet::IpNet;
 
 record! {
     /// `routes`, one of.
@@ -24,6 +25,7 @@ record! {
     "origin" => origin: String,
     "cache" => cache: CacheChoice,
     "on_write" => on_write: OnWrite,
+    "purge_from" => purge_from: List<IpNet>,
 }
 
 record! {

@@ -47,6 +47,7 @@ pub(super) fn routes(
                 &at.value,
                 &write::Known { captures: &captures, names: &names, region },
             ),
+            purge_from: at.value.purge_from.value().into_iter().flat_map(List::values).copied().collect(),
             cdns: None,
         });
     }
@@ -59,6 +60,7 @@ pub(super) fn routes(
         cache: merged(None, defaults).map(|rule| cache::settings(scope, &rule, region)),
         region: region.value().map(Arc::clone),
         on_write: WriteRule::default(),
+        purge_from: Vec::new(),
         cdns: None,
     });
     routes

@@ -287,6 +287,7 @@ impl Node {
             }),
             region: None,
             on_write: WriteRule::default(),
+            purge_from: Vec::new(),
             cdns: None,
         });
         Self { engine, ledger, route, told, clock, asked }

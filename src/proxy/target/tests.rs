@@ -82,7 +82,7 @@ fn a_route_without_a_cache_passes() {
 
 #[test]
 fn powers_are_refused() {
-    goes(&request("PURGE", "/", &[HOST_A]), Way::Refuse);
+    goes(&request("PURGE", "/", &[HOST_A]), Way::Purge);
     goes(&request("CONNECT", "a:443", &[HOST_A]), Way::Refuse);
 }
 
