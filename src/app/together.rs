@@ -10,7 +10,7 @@ use crate::redis::{
     Breaker, BreakerState, Deserted, Link, RedisLog, RedisLogSettings, RedisOutbox, RedisOutboxSettings,
     RedisSettings, RedisTier,
 };
-use crate::spool::{self, Spool, SpoolSettings, SpooledLog};
+use crate::spool::{self, Leftovers, Spool, SpoolSettings, SpooledLog};
 use crate::store::Remote;
 use crate::time::Clock;
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub(super) struct Together {
     forgets: bool,
     /// The log where it is not shared.
     alone: Option<Arc<SpooledLog>>,
+    /// What is left of one that was not, where it is.
+    leftovers: Option<Arc<Leftovers>>,
 }
 
 impl Together {
@@ -60,13 +62,13 @@ impl Together {
             (tier, breaker)
         });
         let SharedLogSettings { redis: of_log, blind_limit, min_replicas, write_bound } = &settings.log;
+        let kept = SpoolSettings {
+            folder: settings.spool.clone(),
+            cdns: settings.cdns.iter().map(|cdn| (*cdn.name).into()).collect(),
+            write_bound: *write_bound,
+            patience: spool::PATIENCE,
+        };
         let Some(redis) = of_log else {
-            let kept = SpoolSettings {
-                folder: settings.spool.clone(),
-                cdns: settings.cdns.iter().map(|cdn| (*cdn.name).into()).collect(),
-                write_bound: *write_bound,
-                patience: spool::PATIENCE,
-            };
             let spool = Spool::open(&kept, Arc::clone(clock), Arc::clone(metrics) as Arc<_>)?;
             // Later than every position of a process that ran here before.
             let start = Position::next(clock.now(), spool.last(), Position::START);
@@ -83,8 +85,11 @@ impl Together {
                 queues: None,
                 forgets,
                 alone: Some(alone),
+                leftovers: None,
             });
         };
+        let find = || Leftovers::find(kept, Arc::clone(clock), Arc::clone(metrics) as Arc<_>);
+        let leftovers = settings.spool.is_some().then(find).transpose()?;
         // One link is enough where both are the same.
         let link = match link.filter(|_| settings.redis.as_ref() == Some(redis)) {
             Some(link) => link,
@@ -137,6 +142,7 @@ impl Together {
             queues,
             forgets: false,
             alone: None,
+            leftovers,
         })
     }
 
@@ -159,6 +165,10 @@ impl Together {
         }
         if let Some(alone) = &self.alone {
             let (run, ended) = (Arc::clone(alone).run(), ended.clone());
+            background.spawn(async move { ended.run_until_cancelled(run).await });
+        }
+        if let Some(leftovers) = &self.leftovers {
+            let (run, ended) = (Arc::clone(leftovers).run(Arc::clone(&self.log)), ended.clone());
             background.spawn(async move { ended.run_until_cancelled(run).await });
         }
         if let Some((tier, _)) = &self.tier {
@@ -195,6 +205,9 @@ impl Together {
         if let Some(alone) = &self.alone {
             alone.close();
         }
+        if let Some(leftovers) = &self.leftovers {
+            leftovers.close();
+        }
     }
 
     /// What tells the node's place in the shared log.
@@ -206,6 +219,7 @@ impl Together {
     /// What does not work as it should of what is kept for another process, a sentence each.
     pub(super) fn spool_degraded(&self) -> Vec<String> {
         let mut degraded = self.alone.as_ref().map_or_else(Vec::new, |alone| alone.degraded());
+        degraded.extend(self.leftovers.iter().flat_map(|leftovers| leftovers.degraded()));
         if self.forgets {
             degraded.push(
                 "purges for CDNs wait in memory alone and end with this process; set `invalidation.spool`, or `redis`"

@@ -100,8 +100,8 @@ pub struct Settings {
     pub redis: Option<RedisSettings>,
     /// The log that nodes share.
     pub log: SharedLogSettings,
-    /// The folder where a log that is not shared keeps what has to outlive the process; `None`: nothing does. Never set
-    /// beside a shared log.
+    /// The folder where a log that is not shared keeps what has to outlive the process; `None`: nothing does. Beside a shared log:
+    /// where an earlier process did.
     pub spool: Option<PathBuf>,
     /// How many purges are remembered exactly.
     pub ledger: LedgerSettings,

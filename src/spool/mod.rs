@@ -9,10 +9,12 @@
 //! ```
 //!
 //! The journal is a file of records; [`state`] is what they add up to, and is all that is kept in memory too. Without a
-//! folder there is the state alone: the queues of CDNs then end with the process.
+//! folder there is the state alone: the queues of CDNs then end with the process. Beside a log that is shared a spool is only read:
+//! what an earlier process left there is handed over.
 
 mod disk;
 mod journal;
+mod leftovers;
 mod log;
 mod outbox;
 mod record;
@@ -21,5 +23,6 @@ mod state;
 mod tests;
 
 pub use journal::{PATIENCE, Spool, SpoolError, SpoolObserver, SpoolSettings};
+pub use leftovers::Leftovers;
 pub use log::SpooledLog;
 pub use outbox::SpoolOutbox;

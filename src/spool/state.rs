@@ -203,6 +203,38 @@ impl State {
         deserted.map(|(cdn, queue)| (&**cdn, queue.jobs.len())).filter(|(_, jobs)| *jobs > 0)
     }
 
+    /// Purges that wait for CDNs that are set up, or were given up for them, and open intents.
+    pub(super) fn left(&self) -> (usize, usize) {
+        let queues = self.cdns.iter().filter_map(|cdn| self.queues.get(cdn));
+        (queues.map(|queue| queue.jobs.len() + queue.dead.len()).sum(), self.intents.len())
+    }
+
+    /// Whether there is nothing in it that anybody might miss.
+    pub(super) fn is_empty(&self) -> bool {
+        let mut queues = self.queues.values();
+        self.intents.is_empty() && queues.all(|queue| queue.jobs.is_empty() && queue.dead.is_empty())
+    }
+
+    /// The first jobs of all CDNs that are set up, and what they name, together: `limit` at most, and no more than fits into a
+    /// record.
+    pub(super) fn first_jobs(&self, limit: usize) -> (Vec<u64>, Names) {
+        let queues: Vec<_> = self.cdns.iter().filter_map(|cdn| self.queues.get(cdn)).collect();
+        let jobs: BTreeSet<u64> =
+            queues.iter().flat_map(|queue| queue.jobs.keys().copied().take(limit)).collect();
+        let (mut taken, mut names, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for id in jobs.into_iter().take(limit) {
+            // It says the same for each, but where it took the place of all.
+            let job: Vec<_> = queues.iter().filter_map(|queue| Some(&queue.jobs.get(&id)?.names)).collect();
+            bytes += job.iter().map(|names| names.as_bytes().len()).max().unwrap_or(0);
+            if bytes > MAX_NAMES && !taken.is_empty() {
+                break;
+            }
+            taken.push(id);
+            names.extend(job);
+        }
+        (taken, union(names.into_iter()))
+    }
+
     /// The last number given to a job.
     pub(super) fn last_job(&self) -> u64 {
         self.last_job

@@ -75,7 +75,7 @@ fn one_line_is_a_caching_proxy() {
 }
 
 #[test]
-fn a_log_that_is_not_shared_may_have_a_folder() {
+fn a_log_that_is_not_shared_or_was_not_may_have_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("proxy.yaml");
     for (spool, expected) in [("spool", folder.path().join("spool")), ("/var/spool", "/var/spool".into())] {
@@ -83,6 +83,8 @@ fn a_log_that_is_not_shared_may_have_a_folder() {
         let settings = config::load(&file, &env).unwrap();
         assert_eq!(settings.spool, Some(expected));
     }
+    let moved = "origin: http://a\nredis: redis://a\ninvalidation: { spool: /var/spool }";
+    assert_eq!(parse(moved).unwrap().spool, Some("/var/spool".into()));
     assert!(!folder.path().join("spool").exists(), "whoever checks a file makes nothing");
     assert_eq!(parse("origin: http://a").unwrap().spool, None);
 }

@@ -534,15 +534,6 @@ invalidation: { min_replicas: 1 }
     );
     check(
         "origin: http://a
-redis: { url: redis://a }
-invalidation: { spool: spool }
-",
-        &[
-            "3:24: invalidation.spool: the invalidation log is in Redis, and what a spool would keep is there too; leave it out",
-        ],
-    );
-    check(
-        "origin: http://a
 invalidation: { spool: /dev/null }
 ",
         &[

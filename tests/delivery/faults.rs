@@ -2,7 +2,7 @@
 
 use crate::cdn::{Cdn, Event, Mood};
 use crate::shop::{Keeper, Shop, until, write};
-use crate::support::Process;
+use crate::support::{Data, Process, RedisServer};
 use nix::sys::signal::Signal;
 
 /// Every mood that passes, in the order in which an outage shows them.
@@ -83,6 +83,45 @@ async fn a_write_that_larder_did_not_survive_is_purged_for_with_redis() {
 #[tokio::test]
 async fn a_write_that_larder_did_not_survive_is_purged_for_with_the_spool() {
     killed_in_a_write(Keeper::spool()).await;
+}
+
+#[tokio::test]
+async fn what_stands_in_the_spool_moves_to_redis_with_larder() {
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let spool = Keeper::spool();
+    let mut process = Process::run(&shop.larder(&spool, &cdn.yaml(""))).await;
+    cdn.is(Mood::Refusing);
+    write(&process, "/given/up").await;
+    until(&process, "a dead letter", |figures| figures["dead_letters"] == 1).await;
+    cdn.is(Mood::Failing);
+    for page in 0..20 {
+        write(&process, &format!("/page/{page}")).await;
+    }
+    let request = process.request("PUT", "/held/7").body("new");
+    let client = tokio::spawn(async move { request.try_send().await.is_ok() });
+    shop.origin.asked("/held/7", 1).await;
+    process.signal(Signal::SIGKILL);
+    process.exited().await;
+    assert!(!client.await.unwrap(), "nobody can have answered");
+
+    // Redis is not there yet, and the process that waits for it dies.
+    let mut redis = RedisServer::builder().absent();
+    let moved = shop.larder_moved(&spool, &redis.url(), &cdn.yaml(""));
+    let mut waiting = Process::run(&moved).await;
+    let ready = waiting.admin("GET", "/readyz").send().await;
+    assert!(ready.text().contains("being handed over to Redis"), "{}", ready.text());
+    waiting.signal(Signal::SIGKILL);
+    waiting.exited().await;
+    redis.restart(Data::Lost).await;
+    cdn.is(Mood::Well);
+    let process = Process::run(&moved).await;
+    cdn.story.settled().await;
+    process.logged(&["stands in Redis now"]).await;
+    crate::shop::well(&process).await;
+    // Another one finds nothing, and does not need the folder.
+    let again = Process::run(&moved).await;
+    again.logged(&["`invalidation.spool` can be left out"]).await;
 }
 
 /// Ends Larder as an orchestrator does while purges wait.

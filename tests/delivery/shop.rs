@@ -74,6 +74,12 @@ impl Shop {
         self.with(&keeper.yaml(), cdn)
     }
 
+    /// As [`Shop::larder_at`], where a Larder with the spool in `keeper` was before.
+    pub(crate) fn larder_moved(&self, keeper: &Keeper, url: &str, cdn: &str) -> LarderBuilder {
+        let redis = format!("redis: {{ url: \"{url}\", timeout: 5s }}\n");
+        self.with(&(redis + &keeper.yaml()), cdn)
+    }
+
     /// As [`Shop::larder`], where nothing keeps purges.
     pub(crate) fn larder_alone(&self, cdn: &str) -> LarderBuilder {
         self.with("", cdn)

@@ -71,7 +71,7 @@ pub(super) fn resolve(file: &At<raw::File>, report: &Report, folder: &Path) -> S
             .map_or_else(Vec::new, |list| list.values().copied().collect()),
         memory: memory::replies(&scope, memory.value()),
         log: redis::log(&scope, invalidation.value(), redis, tier.as_ref()),
-        spool: redis::spool(&scope, invalidation.value(), redis),
+        spool: redis::spool(&scope, invalidation.value()),
         redis: tier,
         ledger,
         settle,

@@ -95,19 +95,9 @@ pub(super) fn log(
     }
 }
 
-/// The folder of the log where it is not shared.
-pub(super) fn spool(
-    scope: &Scope<'_>,
-    written: Option<&Invalidation>,
-    redis: &Field<RedisChoice>,
-) -> Option<PathBuf> {
-    let Invalidation { redis: own, spool, .. } = written?;
-    let at = spool.set()?;
-    if !(own.is_absent() && redis.is_absent()) {
-        let problem = "the invalidation log is in Redis, and what a spool would keep is there too";
-        at.fault(scope.report, problem, "leave it out");
-        return None;
-    }
+/// The folder of the log where it is not shared, or was not until now.
+pub(super) fn spool(scope: &Scope<'_>, written: Option<&Invalidation>) -> Option<PathBuf> {
+    let at = written?.spool.set()?;
     let path = scope.folder.join(&at.value);
     // It may not be there yet: it is made at the start.
     if at.value.as_os_str().is_empty() || path.exists() && !path.is_dir() {

@@ -2,6 +2,7 @@
 
 mod folder;
 mod frames;
+mod leftovers;
 mod log;
 mod outbox;
 mod state;
