@@ -8,7 +8,8 @@ use crate::invalidation::Bearings;
 use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
 
-/// The fields by which replies tell these CDNs their tags; `None` where none of them takes any.
+/// What replies tell these CDNs; `None` where there are none. To those that take no tags replies bear none, and say all the same
+/// what is not to be kept.
 pub(crate) fn fields(cdns: &[CdnSettings]) -> Result<Option<Arc<dyn CdnFields>>, StartError> {
     fields_of(&Providers::new(cdns)?)
 }
@@ -16,7 +17,8 @@ pub(crate) fn fields(cdns: &[CdnSettings]) -> Result<Option<Arc<dyn CdnFields>>,
 /// As [`fields`], of those that were made.
 pub(super) fn fields_of(providers: &Providers) -> Result<Option<Arc<dyn CdnFields>>, StartError> {
     let fields = TagFields::new(providers.limits()).map_err(|error| StartError::Cdn(error.to_string()))?;
-    Ok((!fields.is_empty()).then(|| Arc::new(fields) as Arc<dyn CdnFields>))
+    let any = providers.limits().next().is_some();
+    Ok(any.then(|| Arc::new(fields) as Arc<dyn CdnFields>))
 }
 
 impl CdnFields for TagFields {

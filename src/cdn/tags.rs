@@ -119,11 +119,6 @@ impl TagFields {
         Ok(Self { fields, names, readers })
     }
 
-    /// Whether nobody reads tags.
-    pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
-    }
-
     /// Writes the fields into the head of a reply, in place of what stands there. `bearings` need not hold the tags, which
     /// may be repeated; a list of more than [`MAX_NAMED_TAGS`] is taken for the beginning of a longer one.
     ///

@@ -62,7 +62,7 @@ pub struct Route {
     pub on_write: WriteRule,
     /// Networks whose clients may purge a URL of it by `PURGE`.
     pub purge_from: Vec<IpNet>,
-    /// How its replies tell CDNs in front what purges reach them, if there are any that want to know.
+    /// How its replies tell CDNs in front what purges reach them, if there are CDNs. Those that take no tags want no field.
     pub cdns: Option<Arc<dyn CdnFields>>,
 }
 

@@ -332,6 +332,40 @@ async fn a_reply_that_a_write_overtakes_is_kept_by_no_cdn() {
     }
 }
 
+const TAGLESS: &str = "
+cdn:
+  - { name: edge, fastly: { service: s, token: t, tags: false, endpoint: \"http://127.0.0.1:9\" } }
+routes:
+  - { name: kept, path: /kept/**, cache: { ttl: 60s, stale_while_revalidate: 60s } }
+  - { name: passing, path: /passing/**, cache: bypass }";
+
+#[tokio::test]
+async fn a_cdn_that_takes_no_tags_is_told_as_well_what_not_to_keep() {
+    let origin = Origin::start().await;
+    let larder = Larder::before(&origin).rules(TAGLESS).start();
+    let once = ["s-maxage=0", "max-age=600"];
+    for path in ["/kept/x", "/passing/x"] {
+        let gate = Gate::shut();
+        let slow = Reply::fresh(600, "old").hold_head(&gate);
+        origin.on_request(path, move |seen| match seen.method.as_str() {
+            "GET" => slow.clone(),
+            _ => Reply::status(204),
+        });
+        let get = tokio::spawn(larder.get(path).send());
+        gate.reached().await;
+        assert_eq!(larder.put(path, "new").send().await.status, 204);
+        gate.open();
+        let overtaken = get.await.unwrap();
+        assert_eq!(overtaken.fields.all("cache-control").collect::<Vec<_>>(), once, "{path}");
+    }
+    origin.on_each("/kept/y", [Reply::fresh(600, "old"), Reply::status(500)]);
+    assert_eq!(larder.get("/kept/y").send().await.field("cache-control"), "max-age=600");
+    larder.purge(json!({"all": true, "soft": true})).await;
+    let stale = larder.get("/kept/y").send().await;
+    assert!(stale.is_hit(), "{stale:#?}");
+    assert_eq!(stale.fields.all("cache-control").collect::<Vec<_>>(), once);
+}
+
 /// A client that says `no-cache` has the stored reply confirmed.
 const CONFIRMED: &str = "
 routes:

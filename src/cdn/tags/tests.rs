@@ -112,7 +112,7 @@ fn what_an_api_cannot_say_goes_by_word() {
     check(&exact, &each[1], false);
     let tagless = Limits { tag: None, header: None, ..unable(header) };
     assert_eq!(words_of_matcher(&Matcher::Route("r".into()), &tagless), None);
-    assert!(TagFields::new([&tagless]).unwrap().is_empty());
+    assert!(TagFields::new([&tagless]).unwrap().names().is_empty());
 }
 
 #[test]

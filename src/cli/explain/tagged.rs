@@ -33,6 +33,9 @@ fn tell(page: &mut Page, route: &Route, request: &Request, tags: &[String]) {
     let bearings = Bearings::of_target(&request.authority, &request.path, &route.name);
     let mut told = HeaderMap::new();
     cdns.write(&mut told, tags, &bearings, None);
+    if told.is_empty() {
+        return;
+    }
     for (name, value) in &told {
         page.line("to CDNs", &format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
     }
