@@ -105,6 +105,7 @@ impl SharedLog {
         }
         self.lock().behind_since = None;
         let epoch = head.epoch();
+        self.introduce(epoch, known).await?;
         if self.enter(&head) {
             self.load(&head).await?;
         }
@@ -120,6 +121,13 @@ impl SharedLog {
             ended = self.beat(epoch) => ended,
             ended = self.append_queued(epoch) => ended,
         }
+    }
+
+    /// Makes this node known, before it counts anything as fresh because it follows this log: who tells a CDN waits for the nodes
+    /// that it knows of. How far it had come in another epoch says nothing here.
+    async fn introduce(&self, epoch: Epoch, known: Option<Epoch>) -> Result<(), StoreError> {
+        let applied = if known == Some(epoch) { self.ledger.applied() } else { Position::START };
+        self.store.beat(epoch, self.node, applied, self.settings.patience()).await.map(drop)
     }
 
     /// Takes over what the log invalidated before, from its table. `head` was read before, so whatever is appended
