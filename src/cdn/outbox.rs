@@ -49,7 +49,8 @@ pub trait Outbox: Send + Sync + 'static {
     async fn resign(&self, cdn: &str) -> Result<(), OutboxError>;
 
     /// Jobs after `after` that were handed out, to whichever node, and not settled: oldest first, `limit` at most; an empty
-    /// list ends them. Called when the lead was won, until it is empty.
+    /// list ends them. Called when the lead was won, until it is empty; and again now and then, as a server that takes over from
+    /// another brings back what had left.
     async fn recover(&self, cdn: &str, after: Option<JobId>, limit: usize) -> Result<Vec<Job>, OutboxError>;
 
     /// Waits until there are jobs that were not handed out yet, for `block` at most, and hands out the next ones.

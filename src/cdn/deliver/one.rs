@@ -26,6 +26,10 @@ const BLOCK: Duration = Duration::from_secs(2);
 /// The queue answers within its own deadline; this is for one that does not.
 const STUCK: Duration = Duration::from_secs(15);
 
+/// From one look at what was handed out to the next, while the lead lasts: a fail-over brings back what had left the queue, and
+/// puts jobs before those that were handed out. At most all that is in hand is read again, which is some MiB.
+const RECOVER: Duration = Duration::from_secs(60);
+
 /// From one look at the queue's figures to the next.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -109,10 +113,14 @@ impl Delivery {
     async fn take_in(&self, desk: &Desk) -> Infallible {
         // What an answer that was lost handed out is recovered too.
         let mut recovering: Option<Option<JobId>> = Some(None);
+        let mut recovered = self.clock.now();
         let mut retry = Retry::default();
         loop {
             let room = self.room(desk).await.min(PAGE);
             let begun = self.clock.now();
+            if begun.since(recovered) >= RECOVER {
+                (recovering, recovered) = (Some(None), begun);
+            }
             let cdn = &self.settings.name;
             let jobs = match recovering {
                 Some(after) => self.ask(self.outbox.recover(cdn, after, room)).await,

@@ -62,6 +62,12 @@ impl Queue {
         self.push(vec![Invalidation::hard(Matcher::path("shop", path))])
     }
 
+    /// A job that was handed out before: a fail-over has brought it back.
+    pub(super) fn bring_back(&self, path: &str) {
+        let position = self.push_path(path);
+        self.lock().handed.insert(position.as_u64());
+    }
+
     pub(super) fn set_down(&self, down: bool) {
         self.lock().down = down;
     }

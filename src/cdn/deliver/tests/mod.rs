@@ -134,6 +134,17 @@ async fn a_purge_is_delivered_and_leaves_the_queue() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_fail_over_brings_back_leaves_the_queue_again() {
+    let bench = Bench::usual();
+    let (_deliveries, _task) = bench.start(1);
+    bench.queue.push_path("/a");
+    bench.emptied().await;
+    bench.queue.bring_back("/b");
+    bench.emptied().await;
+    assert_eq!(bench.api.taken(), [url("/a"), url("/b")]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn five_hundred_writes_in_a_second_are_a_few_calls() {
     let slow = Rate { calls: 1, per: Duration::from_secs(1), burst: 3 };
     let bench = Bench::new(Api::new(limits(3000, slow), 200));
