@@ -32,7 +32,7 @@ fn seeds(share: Range<u64>) -> Range<u64> {
 }
 
 /// The share of fleets.
-const FLEETS: Range<u64> = 0..600;
+const FLEETS: Range<u64> = 0..400;
 
 #[test]
 fn promises_hold_in_every_fleet() {
@@ -43,7 +43,7 @@ fn promises_hold_in_every_fleet() {
         totals.merge(fleet::Fleet::run(seed));
     }
     println!("fleets {range:?}: {totals:?} in {:?}", started.elapsed());
-    if range.end - range.start >= 600 {
+    if range.end - range.start >= 400 {
         totals.assert_everything_happened();
     }
 }

@@ -4,7 +4,7 @@ use crate::random::Dice;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LENGTH, DATE, ETAG, IF_NONE_MATCH, VARY};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use larder::origin::{Fetch, FetchError, FetchRequest, Framing, Reply, ReplyBody};
 use larder::semantics::http_date;
 use larder::time::{Clock, SystemClock};
@@ -24,6 +24,9 @@ const POLICIES: [&str; 9] = [
     "no-store",
     "",
 ];
+
+/// Tells what a reply is, for those who see its head alone.
+pub(crate) const VERSION: HeaderName = HeaderName::from_static("x-version");
 
 /// One resource.
 #[derive(Clone, Debug)]
@@ -53,9 +56,11 @@ impl Page {
             1 => 0,
             _ => dice.below(max_object as u64 / 4) as usize,
         };
+        let tag = *dice.pick(&["red", "blue"]);
         Self {
-            path: format!("/shop/{}/{number}", ["a", "b"][dice.below(2) as usize]),
-            tag: ["red", "blue"][dice.below(2) as usize],
+            // Every page of a tag lies under it, as rules say to CDNs that know no tags.
+            path: format!("/{tag}/{}/{number}", dice.pick(&["a", "b"])),
+            tag,
             policy: POLICIES[dice.below(POLICIES.len() as u64) as usize],
             varies: dice.chance(30),
             validates: dice.chance(60),
@@ -91,6 +96,7 @@ impl Page {
         let mut headers = HeaderMap::new();
         let mut set = |name, text: &str| headers.insert(name, HeaderValue::from_str(text).unwrap());
         set(DATE, &http_date(clock.now()));
+        set(VERSION, &version.to_string());
         if !self.policy.is_empty() {
             set(CACHE_CONTROL, self.policy);
         }
@@ -142,7 +148,9 @@ impl Origin {
         self.pages.lock().unwrap()
     }
 
-    pub(crate) fn page(&self, path: &str) -> Page {
+    /// The page of a path, whatever its query.
+    pub(crate) fn page(&self, target: &str) -> Page {
+        let path = target.split('?').next().unwrap_or(target);
         self.pages().iter().find(|page| page.path == path).cloned().expect("a page of this world")
     }
 

@@ -4,21 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// An odd number whose multiples scatter.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+fn mixed(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
 /// SplitMix64, shared by all parts of a world.
 #[derive(Clone)]
 pub(crate) struct Dice(Arc<AtomicU64>);
 
 impl Dice {
+    /// Seeds that follow each other are mixed first: else their worlds would be one throw apart.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Arc::new(AtomicU64::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1))))
+        Self(Arc::new(AtomicU64::new(mixed(seed.wrapping_mul(STEP)))))
     }
 
     pub(crate) fn next(&self) -> u64 {
-        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-        let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        mixed(self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP))
     }
 
     pub(crate) fn below(&self, bound: u64) -> u64 {

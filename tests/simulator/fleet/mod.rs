@@ -3,31 +3,42 @@
 //!
 //! What is checked: a node never serves what it knows to be purged; the client of a write sees what it wrote at every node
 //! it brings the position to; nobody misses a purge for longer than the blind limit; a CDN is told of every purge that was
-//! acknowledged, and of every write that was announced; and when all is well again every node serves what the origin has.
+//! acknowledged, and of every write that was announced, in time and in the right order (`cdn`); and when all is well again
+//! every node serves what the origin has.
 
+mod cdn;
+mod queue;
 mod server;
 mod tier;
+mod trouble;
+mod writers;
 
 use crate::origin::{Origin, Page};
 use crate::random::Dice;
 use crate::reader::{Kind, Visit, Went};
-use crate::world::{FOR_EVER, MAX_OBJECT, Nobody, WRITE_BOUND, reaches, route};
+use crate::world::{FOR_EVER, MAX_OBJECT, Nobody, WRITE_BOUND, route};
+use arc_swap::ArcSwap;
+use cdn::Cdn;
+use larder::cdn::{Deliveries, DeliveryParts};
 use larder::engine::{Collapse, Engine, EngineParts, Outcome, Route};
 use larder::fleet::{FleetObserver, FleetSettings, LogStore, NodeId, SharedLog};
-use larder::invalidation::{
-    Appending, Invalidation, Ledger, LedgerSettings, Log, Matcher, Mode, Place, Standing,
-};
+use larder::invalidation::{Ledger, LedgerSettings, Log, Place, Standing};
 use larder::store::{Memory, MemorySettings, Remote};
 use larder::time::{Clock, SystemClock, Timestamp};
-use server::{Job, SLOTS, Server};
+use server::{SLOTS, Server};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tier::Tier;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// See [`FleetSettings::blind_limit`].
 const BLIND_LIMIT: Duration = Duration::from_secs(5);
+
+/// When worlds begin.
+const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 /// How long the faults of a world go on.
 const TROUBLE: u64 = 20_000;
@@ -72,19 +83,43 @@ impl Counts {
             "appended_again",
             "moved",
             "told",
-            "told everything",
+            "told once",
+            "cdn fill",
+            "cdn hit",
+            "cdn cut",
+            "accepted",
+            "throttled",
+            "connect",
+            "hung",
+            "refused",
+            "buried",
         ] {
             assert!(self.0.get(what).is_some_and(|count| *count > 0), "{what} never happened: {self:?}");
         }
     }
 }
 
-#[derive(Clone, Default)]
-struct Tally(Arc<Mutex<Counts>>);
+/// What happens in a world, counted and, where somebody looks into one, told.
+#[derive(Clone)]
+struct Tally {
+    counts: Arc<Mutex<Counts>>,
+    trace: bool,
+}
 
 impl Tally {
+    fn new() -> Self {
+        Self { counts: Arc::default(), trace: std::env::var_os("LARDER_TRACE").is_some() }
+    }
+
     fn add(&self, what: &'static str) {
-        self.0.lock().unwrap().add(what);
+        self.counts.lock().unwrap().add(what);
+    }
+
+    #[expect(clippy::print_stdout, reason = "the story of a world, for whoever looks into one")]
+    fn say(&self, now: Timestamp, what: impl FnOnce() -> String) {
+        if self.trace {
+            println!("{:>8} {}", now.since(START).as_millis(), what());
+        }
     }
 }
 
@@ -100,12 +135,16 @@ struct Node {
     engine: Arc<Engine>,
     ledger: Arc<Ledger>,
     log: Arc<SharedLog>,
+    deliveries: Deliveries,
+    /// Ends what it delivers.
+    ended: CancellationToken,
     tasks: Vec<AbortHandle>,
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
+        self.ended.cancel();
     }
 }
 
@@ -131,16 +170,6 @@ struct Doubt {
     announced: bool,
 }
 
-/// Something that a CDN has to be told, by whatever happens.
-struct Owed {
-    purge: Invalidation,
-    /// What was queued before was too early.
-    since: Timestamp,
-    by: NodeId,
-    /// Whether more than `by` knows of it: it stands in the log, or is announced there.
-    shared: bool,
-}
-
 /// A world under way.
 pub(crate) struct Fleet {
     dice: Dice,
@@ -153,14 +182,11 @@ pub(crate) struct Fleet {
     tally: Tally,
     purged: Mutex<Vec<Purged>>,
     doubts: Mutex<Vec<Doubt>>,
-    owed: Mutex<Vec<Owed>>,
-    /// What the CDN was told.
-    told: Mutex<Vec<Job>>,
+    cdn: Cdn,
     /// Whether the log fails over, or is forgotten, in this world.
     unsteady: bool,
     crashed: Mutex<Vec<NodeId>>,
     wrong: Mutex<Vec<String>>,
-    trace: bool,
 }
 
 impl Fleet {
@@ -177,27 +203,32 @@ impl Fleet {
             for _ in 0..1 + world.dice.below(8) {
                 tasks.spawn(Arc::clone(&world).writer());
             }
+            for _ in 0..2 + world.dice.below(8) {
+                tasks.spawn(Arc::clone(&world).cdn_visitor());
+            }
             tasks.spawn(Arc::clone(&world).trouble());
-            let cdn = tokio::spawn(Arc::clone(&world).cdn());
             while let Some(ended) = tasks.join_next().await {
                 ended.expect("no task of a world panics");
             }
             world.settle().await;
-            cdn.abort();
-            world.settle_with_cdn();
+            world.settle_with_cdn().await;
             world.nodes.lock().unwrap().clear();
             let wrong = std::mem::take(&mut *world.wrong.lock().unwrap());
             assert!(wrong.is_empty(), "LARDER_SEEDS={seed} (fleet): {}", wrong.join("\n"));
-            world.tally.0.lock().unwrap().clone()
+            world.tally.counts.lock().unwrap().clone()
         })
     }
 
     fn create(seed: u64) -> Self {
         let dice = Dice::new(seed ^ 0xF1EE7);
-        let clock = SystemClock::anchored_at(Timestamp::from_secs(1_700_000_000));
+        let clock = SystemClock::anchored_at(START);
         let pages: Vec<_> =
             (0..1 + dice.below(3)).map(|number| Page::random(&dice, number, MAX_OBJECT)).collect();
         let ttl = dice.chance(50).then(|| Duration::from_secs(1 + dice.below(60)));
+        let cdn_ttl = dice.chance(40).then(|| Duration::from_secs(600));
+        let tally = Tally::new();
+        let origin = Origin::new(&dice, clock, pages, false);
+        let cdn = Cdn::new(&dice, clock, origin.clone(), tally.clone());
         let collapse = if dice.chance(60) { Collapse::Fleet } else { Collapse::Process };
         let memory = !dice.chance(15);
         let routes = ["red", "blue"].iter().enumerate().map(|(index, tag)| {
@@ -207,25 +238,24 @@ impl Fleet {
             rule.memory = memory;
             rule.memory_ttl = dice.chance(30).then(|| Duration::from_millis(dice.below(2_000)));
             rule.sliding = dice.chance(20).then(|| Duration::from_secs(dice.below(30)));
+            rule.freshness.cdn_ttl = cdn_ttl;
+            route.cdns = Some(cdn.fields());
             Arc::new(route)
         });
         let routes = routes.collect();
-        let tally = Tally::default();
         let world = Self {
-            origin: Origin::new(&dice, clock, pages, false),
-            server: Server::new(&dice, clock),
+            server: Server::new(&dice, clock, cdn.clone()),
+            origin,
+            cdn,
             tier: Tier::new(&dice, clock, tally.clone()),
             nodes: Mutex::default(),
             routes,
             tally,
             purged: Mutex::default(),
             doubts: Mutex::default(),
-            owed: Mutex::default(),
-            told: Mutex::default(),
             unsteady: dice.chance(60),
             crashed: Mutex::default(),
             wrong: Mutex::default(),
-            trace: std::env::var_os("LARDER_TRACE").is_some(),
             dice,
             clock,
         };
@@ -266,18 +296,29 @@ impl Fleet {
             clock: Arc::new(self.clock),
             observer: Arc::new(Nobody),
         });
+        let store = Arc::new(self.server.seen_by(id));
+        let deliveries = Deliveries::new(DeliveryParts {
+            cdns: vec![(self.cdn.settings().clone(), Arc::new(self.cdn.called_by(id)))],
+            outbox: store,
+            log: Arc::clone(&log) as Arc<dyn Log>,
+            reach: Arc::new(ArcSwap::from_pointee(self.cdn.reach(&self.routes))),
+            clock: Arc::new(self.clock),
+            observer: Arc::new(()),
+            blind_limit: BLIND_LIMIT,
+            seed: id.0,
+        });
+        let ended = CancellationToken::new();
+        deliveries.begin(&TaskTracker::new(), &ended);
+        self.cdn.enter(id, &ledger);
         let tasks = vec![
             tokio::spawn(Arc::clone(&log).run()).abort_handle(),
             tokio::spawn(Arc::clone(&engine).upkeep()).abort_handle(),
         ];
-        Arc::new(Node { id, engine, ledger, log, tasks })
+        Arc::new(Node { id, engine, ledger, log, deliveries, ended, tasks })
     }
 
-    #[expect(clippy::print_stdout, reason = "the story of a world, for whoever looks into one")]
     fn say(&self, what: impl FnOnce() -> String) {
-        if self.trace {
-            println!("{:>8} {}", self.clock.now().as_millis() - 1_700_000_000_000, what());
-        }
+        self.tally.say(self.clock.now(), what);
     }
 
     fn node(&self) -> Arc<Node> {
@@ -320,163 +361,6 @@ impl Fleet {
             Ok(Went::Failed | Went::Truncated | Went::Left) => self.tally.add("failed"),
             Err(wrong) => self.wrong.lock().unwrap().push(format!("node {}: {wrong}", short(node.id))),
         }
-    }
-
-    /// A writer: announces, commits, and purges at some node; or is lost sight of.
-    async fn writer(self: Arc<Self>) {
-        for _ in 0..1 + self.dice.below(3) {
-            self.dice.pause(TROUBLE / 2).await;
-            let node = self.node();
-            let page = self.dice.pick(&self.origin.pages()).clone();
-            let mode = if self.dice.chance(15) { Mode::Soft } else { Mode::Hard };
-            let batch = vec![Invalidation { matcher: self.matcher(&page), mode }];
-            let intent = if self.dice.chance(60) { node.engine.intend(&batch).await } else { None };
-            if self.dice.chance(20) && mode == Mode::Hard {
-                self.doubt(&node, &page, batch, intent).await;
-                continue;
-            }
-            self.origin.commit(&page.path);
-            self.dice.pause(300).await;
-            let reached: Vec<_> = (self.origin.pages().iter())
-                .filter(|page| reaches(&batch[0].matcher, page) && mode == Mode::Hard)
-                .map(|page| (page.path.clone(), page.version))
-                .collect();
-            let (purge, since) = (batch[0].clone(), self.clock.now());
-            let appending = Appending { batch, intent, ..Appending::default() };
-            let at = node.engine.invalidate_as(appending).await.ok();
-            let shared = at.is_some() || intent.is_some();
-            self.owed.lock().unwrap().push(Owed { purge, since, by: node.id, shared });
-            self.tally.add(if at.is_some() { "purge" } else { "late purge" });
-            self.say(|| format!("{} purged {reached:?} at {at:?}", short(node.id)));
-            let reported = self.clock.now();
-            let purged = |(path, version)| Purged { path, version, by: node.id, at, reported };
-            self.purged.lock().unwrap().extend(reached.into_iter().map(purged));
-        }
-    }
-
-    /// The node cannot tell what becomes of a write; the origin commits it late.
-    async fn doubt(
-        &self,
-        node: &Node,
-        page: &Page,
-        batch: Vec<Invalidation>,
-        intent: Option<larder::invalidation::IntentId>,
-    ) {
-        self.tally.add("in doubt");
-        let lost = self.clock.now();
-        let announced = intent.is_some();
-        let purge = batch[0].clone();
-        match intent {
-            Some(_) => {
-                let appending = Appending { batch, intent, in_doubt: true, ..Appending::default() };
-                let _position = node.engine.invalidate_as(appending).await;
-            }
-            None => node.engine.in_doubt(&batch),
-        }
-        tokio::time::sleep(Duration::from_millis(self.dice.below(10_000))).await;
-        let version = self.origin.commit(&page.path);
-        let sure = lost.plus(WRITE_BOUND + Duration::from_secs(10));
-        let doubt = Doubt { path: page.path.clone(), version, sure, by: node.id, announced };
-        self.doubts.lock().unwrap().push(doubt);
-        let owed = Owed { purge, since: self.clock.now(), by: node.id, shared: announced };
-        self.owed.lock().unwrap().push(owed);
-    }
-
-    fn matcher(&self, page: &Page) -> Matcher {
-        let authority = || "shop.example".into();
-        match self.dice.below(8) {
-            0 => Matcher::Tag(page.tag.into()),
-            1 => {
-                Matcher::Prefix { authority: authority(), path: page.path.rsplit_once('/').unwrap().0.into() }
-            }
-            2 => Matcher::All,
-            _ => Matcher::Path { authority: authority(), path: page.path.as_str().into() },
-        }
-    }
-
-    /// Takes what waits for the CDN from time to time, until it is ended.
-    async fn cdn(self: Arc<Self>) {
-        loop {
-            self.dice.pause(6_000).await;
-            let most = self.dice.below(20) as usize;
-            self.told.lock().unwrap().extend(self.server.hand_out(most));
-        }
-    }
-
-    /// When all is well again the CDN was told whatever it is owed.
-    fn settle_with_cdn(&self) {
-        let mut told = self.told.lock().unwrap();
-        told.extend(self.server.hand_out(usize::MAX));
-        let told: Vec<_> = told.iter().map(|job| (job.at, job.names.read().unwrap())).collect();
-        let crashed = self.crashed.lock().unwrap();
-        let mut wrong = self.wrong.lock().unwrap();
-        for Owed { purge, since, by, shared } in &*self.owed.lock().unwrap() {
-            // What only a node knew that crashed is gone with it.
-            if crashed.contains(by) && (self.unsteady || !shared) {
-                continue;
-            }
-            let mut later = told.iter().filter(|(at, _)| at >= since);
-            let says = |purges: &[Invalidation]| {
-                purges.contains(purge) || purges.contains(&Invalidation::hard(Matcher::All))
-            };
-            if later.any(|(_, purges)| says(purges)) {
-                self.tally.add("told");
-            } else {
-                wrong.push(format!("{}: the CDN is not told {purge:?} of {since:?}", short(*by)));
-            }
-        }
-        for _ in told.iter().filter(|(_, purges)| *purges == [Invalidation::hard(Matcher::All)]) {
-            self.tally.add("told everything");
-        }
-    }
-
-    /// What the server of the log, the tier and the nodes do to each other.
-    async fn trouble(self: Arc<Self>) {
-        let end = self.clock.now().plus(Duration::from_millis(TROUBLE));
-        while self.clock.now() < end {
-            self.dice.pause(4_000).await;
-            match self.dice.below(8) {
-                0 if self.unsteady => {
-                    self.say(|| "the log fails over".to_owned());
-                    self.tally.add("fail-over");
-                    self.server.fail_over();
-                }
-                1 if self.unsteady && self.dice.chance(40) => {
-                    self.say(|| "the log is forgotten".to_owned());
-                    self.tally.add("birth");
-                    self.server.forget();
-                }
-                2 => {
-                    let id = self.node().id;
-                    self.say(|| format!("{} is cut off", short(id)));
-                    self.tally.add("cut");
-                    self.server.cut(id, true);
-                    tokio::time::sleep(Duration::from_millis(self.dice.below(12_000))).await;
-                    self.say(|| format!("{} is back", short(id)));
-                    self.server.cut(id, false);
-                }
-                3 if self.dice.chance(50) => {
-                    self.tally.add("crash");
-                    let fresh = self.start_node();
-                    let mut nodes = self.nodes.lock().unwrap();
-                    let at = self.dice.below(nodes.len() as u64) as usize;
-                    let gone = std::mem::replace(&mut nodes[at], fresh);
-                    self.say(|| format!("{} crashed; {} starts", short(gone.id), short(nodes[at].id)));
-                    gone.tasks.iter().for_each(AbortHandle::abort);
-                    self.crashed.lock().unwrap().push(gone.id);
-                }
-                4 => {
-                    self.tier.away(true);
-                    tokio::time::sleep(Duration::from_millis(self.dice.below(4_000))).await;
-                    self.tier.away(false);
-                }
-                5 => self.tier.remember(),
-                6 => self.tier.go_back(),
-                _ => {}
-            }
-        }
-        self.server.heal();
-        self.tier.away(false);
     }
 
     /// The version that a request to `node` must at least get: whatever this node knows to be purged.

@@ -1,15 +1,19 @@
 //! The server of the log: answers late or not at all, does what it is asked and loses the answer, fails over to a replica
 //! that is behind, forgets everything, forgets what is old, and has a clock of its own. It keeps the queue of a CDN too.
 
+use super::cdn::Cdn;
+use super::queue::Queue;
 use crate::random::Dice;
 use async_trait::async_trait;
 use larder::fleet::{
     Append, Appended, Beat, Due, Head, Intent, LogStore, MAX_READ, NODE_TIMEOUT, NodeId, Peer, Record,
     Settle, StoreError,
 };
-use larder::invalidation::{Birth, Epoch, IntentId, Kind, Mode, Names, Position, Purge, Term, table_slots};
+use larder::invalidation::{
+    Birth, Epoch, IntentId, Kind, Mode, Names, Place, Position, Purge, Term, table_slots,
+};
 use larder::time::{Clock, SystemClock, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -31,17 +35,9 @@ struct Data {
     table: [Vec<Position>; 2],
     intents: BTreeMap<IntentId, Kept>,
     /// What a CDN has yet to be told; `None` where there is no queue.
-    queue: Option<Vec<Job>>,
+    queue: Option<Queue>,
     /// It was made by a node that knew of no log before.
     new_queue: bool,
-}
-
-/// What a CDN is told.
-#[derive(Clone, Debug)]
-pub(super) struct Job {
-    /// When it was queued.
-    pub(super) at: Timestamp,
-    pub(super) names: Names,
 }
 
 #[derive(Clone)]
@@ -53,7 +49,7 @@ struct Kept {
     swept: bool,
 }
 
-struct Inner {
+pub(super) struct Inner {
     primary: Data,
     replica: Data,
     /// The replication history of the server in charge.
@@ -62,7 +58,10 @@ struct Inner {
     /// What the clock of the server in charge is ahead of the world's, in milliseconds.
     ahead: i64,
     births: u128,
-    cut: BTreeMap<NodeId, bool>,
+    /// How often each node is cut off at the moment.
+    cut: BTreeMap<NodeId, u32>,
+    /// Nodes that crashed.
+    gone: BTreeSet<NodeId>,
     /// In percent: calls that fail before, or after, they are done.
     lossy: u64,
     /// Records kept.
@@ -75,14 +74,15 @@ struct Inner {
 #[derive(Clone)]
 pub(super) struct Server {
     inner: Arc<Mutex<Inner>>,
-    appended: Arc<Notify>,
+    pub(super) appended: Arc<Notify>,
     dice: Dice,
     clock: SystemClock,
     node: NodeId,
+    cdn: Cdn,
 }
 
 impl Server {
-    pub(super) fn new(dice: &Dice, clock: SystemClock) -> Self {
+    pub(super) fn new(dice: &Dice, clock: SystemClock, cdn: Cdn) -> Self {
         let inner = Inner {
             primary: Data::default(),
             replica: Data::default(),
@@ -91,12 +91,13 @@ impl Server {
             ahead: 0,
             births: 0,
             cut: BTreeMap::new(),
+            gone: BTreeSet::new(),
             lossy: if dice.chance(30) { 10 } else { 0 },
             reach: if dice.chance(30) { 3 } else { 1000 },
             lag: *dice.pick(&[0, 30, 95]),
         };
         let inner = Arc::new(Mutex::new(inner));
-        Self { inner, appended: Arc::default(), dice: dice.clone(), clock, node: NodeId(0) }
+        Self { inner, appended: Arc::default(), dice: dice.clone(), clock, node: NodeId(0), cdn }
     }
 
     pub(super) fn seen_by(&self, node: NodeId) -> Self {
@@ -118,28 +119,43 @@ impl Server {
         let mut inner = self.lock();
         inner.primary = Data::default();
         inner.replica = Data::default();
+        inner.nodes.clear();
         inner.history += 1;
         drop(inner);
         self.appended.notify_waiters();
     }
 
-    pub(super) fn cut(&self, node: NodeId, cut: bool) {
-        self.lock().cut.insert(node, cut);
+    pub(super) fn cut(&self, node: NodeId) {
+        *self.lock().cut.entry(node).or_default() += 1;
     }
 
-    /// Hands out what waits for the CDN, some of it or all, and counts it as settled.
-    pub(super) fn hand_out(&self, most: usize) -> Vec<Job> {
-        let mut inner = self.lock();
-        let Some(queue) = &mut inner.primary.queue else { return Vec::new() };
-        let most = most.min(queue.len());
-        queue.drain(..most).collect()
+    pub(super) fn mend(&self, node: NodeId) {
+        *self.lock().cut.entry(node).or_default() -= 1;
     }
 
-    /// From now on it does what it is asked.
+    /// A node is no more: nothing that it still asks for is done.
+    pub(super) fn bury(&self, node: NodeId) {
+        self.lock().gone.insert(node);
+    }
+
+    /// Whether nothing waits for the CDN any more.
+    pub(super) fn is_delivered(&self) -> bool {
+        self.lock().primary.queue.as_ref().is_none_or(Queue::is_done)
+    }
+
+    /// The node that reaches it this way.
+    pub(super) fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// The CDN that is told.
+    pub(super) fn cdn(&self) -> &Cdn {
+        &self.cdn
+    }
+
+    /// From now on it does what it is asked by those that reach it.
     pub(super) fn heal(&self) {
-        let mut inner = self.lock();
-        inner.cut.clear();
-        inner.lossy = 0;
+        self.lock().lossy = 0;
     }
 
     pub(super) fn intents(&self) -> usize {
@@ -151,7 +167,7 @@ impl Server {
     }
 
     /// One call: late, lost before it is done, done, or lost after.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         act: impl FnOnce(&mut Inner, Timestamp) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -160,6 +176,9 @@ impl Server {
         let result = {
             let now = self.clock.now();
             let mut inner = self.lock();
+            if inner.gone.contains(&self.node) {
+                return Err(StoreError::Unavailable("nobody asks".to_owned()));
+            }
             let result = act(&mut inner, now);
             // The replica follows, usually at once.
             if !self.dice.chance(inner.lag) {
@@ -190,8 +209,12 @@ impl Server {
             let head = data.head.as_mut().expect("made above");
             let stranger = known.is_some_and(|known| known.birth != head.birth);
             if data.queue.is_none() || data.new_queue && stranger {
-                let lost = stranger.then(|| Job { at: now, names: Names::everything() });
-                data.queue = Some(lost.into_iter().collect());
+                let mut queue = data.queue.take().unwrap_or_default();
+                if stranger {
+                    let place = Place { epoch: Some(head.epoch()), position: head.last };
+                    queue.lose(self.cdn.queued(place, now, Names::everything()), self.dice.below(1000));
+                }
+                data.queue = Some(queue);
                 data.new_queue = !stranger;
             }
             let known = known.filter(|known| known.birth == head.birth).map_or(0, |known| known.term.0);
@@ -201,6 +224,8 @@ impl Server {
                 head.ends.resize(term as usize - 1, head.last);
                 head.term = Term(term);
                 head.last = head.last.max(seen);
+                // How far nodes have come in another term says nothing of this one.
+                inner.nodes.values_mut().for_each(|(applied, at)| (*applied, *at) = (Position::START, now));
             }
             Ok(head.clone())
         })
@@ -210,7 +235,7 @@ impl Server {
     async fn pass(&self) -> Result<(), StoreError> {
         let (cut, lossy) = {
             let inner = self.lock();
-            (inner.cut.get(&self.node).copied().unwrap_or(false), inner.lossy)
+            (inner.cut.get(&self.node).is_some_and(|cuts| *cuts > 0), inner.lossy)
         };
         if cut || self.dice.chance(lossy) {
             sleep(if self.dice.chance(50) { TIMEOUT } else { Duration::ZERO }).await;
@@ -221,6 +246,11 @@ impl Server {
 }
 
 impl Inner {
+    /// The queue of the CDN, if there is one.
+    pub(super) fn queue(&mut self) -> Option<&mut Queue> {
+        self.primary.queue.as_mut()
+    }
+
     /// The head, if the log is the caller's.
     fn guard(&mut self, epoch: Epoch) -> Result<&mut Head, StoreError> {
         let history = self.history;
@@ -292,7 +322,8 @@ impl LogStore for Server {
                 data.records.push(record);
                 let queue = data.queue.as_mut().expect("made when the log was opened");
                 if !append.names.is_empty() {
-                    queue.push(Job { at: now, names: append.names.clone() });
+                    let place = Place { epoch: Some(epoch), position };
+                    queue.put(self.cdn.queued(place, now, append.names.clone()));
                 }
                 let over = data.records.len().saturating_sub(reach);
                 data.records.drain(..over);
