@@ -5,7 +5,7 @@ use super::together::Together;
 use crate::admin::{CdnFigures, Retried, RetryError, Undelivered};
 use crate::cdn::providers::{self, MakeError};
 use crate::cdn::{
-    CdnSettings, Deliveries, DeliveryParts, Limits, Outstanding, OutstandingReason, Provider, Reach,
+    Aim, CdnSettings, Deliveries, DeliveryParts, Limits, Outstanding, OutstandingReason, Provider, Reach,
     RouteReach,
 };
 use crate::config::Settings;
@@ -144,6 +144,26 @@ fn undelivered(Outstanding { cdn, reason }: Outstanding) -> Undelivered {
         OutstandingReason::Dead(reason) | OutstandingReason::Unknown(reason) => Some(reason),
     };
     Undelivered { cdn: cdn.to_string(), state, reason }
+}
+
+/// What the CDNs of a configuration would be told, without telling them.
+pub(crate) struct Aims {
+    /// Each by its name.
+    pub(crate) cdns: Vec<(Arc<str>, Aim)>,
+    /// What the rules reach.
+    pub(crate) reach: Reach,
+}
+
+impl Aims {
+    /// Those of `settings`.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, StartError> {
+        let Providers(cdns) = Providers::new(&settings.cdns)?;
+        let aims = cdns.into_iter().map(|(cdn, provider)| {
+            let aim = Aim::new(provider.limits().clone(), &cdn);
+            (cdn.name, aim)
+        });
+        Ok(Self { cdns: aims.collect(), reach: reach(settings) })
+    }
 }
 
 /// What the rules reach, for CDNs that do not know routes, or tags.

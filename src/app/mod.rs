@@ -28,6 +28,7 @@ mod tags;
 mod together;
 mod worker;
 
+pub(crate) use cdns::Aims;
 pub use error::{ReloadError, RunError, StartError};
 pub use run::run;
 pub use running::{Larder, Options, Reloaded, Running};

@@ -46,12 +46,13 @@ pub(super) enum Verb {
     )]
     Check(ConfigFile),
 
-    /// Explain what happens to a request
+    /// Explain what happens to a request, or what an event purges
     ///
-    /// Shows the route that governs it and why, the cache key and its parts, how long a reply lives, its tags, and what reaches
-    /// it; for a write, what it purges. Works on the configuration alone: nothing is sent.
+    /// Shows the route that governs a request and why, the cache key and its parts, how long a reply lives, its tags, and what
+    /// reaches it; for a write, what it purges. Of an event of the application it shows what that purges, by which rule, and what
+    /// CDNs are told. Works on the configuration alone: nothing is sent.
     #[command(
-        after_help = "Examples:\n  larder explain GET http://shop.example.com/api/v1/products/42\n  larder explain GET 'http://shop.example.com/search?q=tea&utm_source=mail' -H 'Cookie: currency=EUR'\n  larder explain PUT http://shop.example.com/api/v1/products/42      # what a write purges\n  larder explain PUT http://shop.example.com/api/v1/products/42 -d '{\"category_id\": 7}'"
+        after_help = "Examples:\n  larder explain GET http://shop.example.com/api/v1/products/42\n  larder explain GET 'http://shop.example.com/search?q=tea&utm_source=mail' -H 'Cookie: currency=EUR'\n  larder explain PUT http://shop.example.com/api/v1/products/42      # what a write purges\n  larder explain PUT http://shop.example.com/api/v1/products/42 -d '{\"category_id\": 7}'\n  larder explain --event '{\"event\": \"product_updated\", \"product_id\": 42}'    # what an event purges\n  larder explain --event - < event.json"
     )]
     Explain(Explain),
 
@@ -108,17 +109,20 @@ pub(super) struct ConfigFile {
 #[derive(Args, Debug)]
 pub(super) struct Explain {
     /// The method of the request
-    #[arg(value_name = "METHOD")]
-    pub(super) method: String,
+    #[arg(value_name = "METHOD", required_unless_present = "event")]
+    pub(super) method: Option<String>,
     /// Its URL, as in http://shop.example.com/path?query
-    #[arg(value_name = "URL")]
-    pub(super) url: String,
+    #[arg(value_name = "URL", required_unless_present = "event")]
+    pub(super) url: Option<String>,
     /// A field of the request, as in -H 'Cookie: currency=EUR'
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub(super) headers: Vec<String>,
     /// The JSON in its body, where a write purges by what stands there
     #[arg(short = 'd', long = "data", value_name = "JSON")]
     pub(super) data: Option<String>,
+    /// An event in place of a request, as POST /events takes it; - reads it from standard input
+    #[arg(short = 'e', long = "event", value_name = "JSON", conflicts_with_all = ["method", "url", "headers", "data"])]
+    pub(super) event: Option<String>,
     #[command(flatten)]
     pub(super) file: ConfigFile,
 }

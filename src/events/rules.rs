@@ -2,6 +2,7 @@
 
 use crate::invalidation::{Mode, Template};
 use crate::key::HostAliases;
+use std::fmt;
 
 /// What an event purges. Templates hold members of the event: `{product_id}`, or by pointer `{/product/id}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,18 @@ pub enum EventSelector {
     Route(Box<str>),
     /// Everything.
     All,
+}
+
+impl fmt::Display for EventSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(template) => write!(f, "{{ url: \"{template}\" }}"),
+            Self::Prefix(template) => write!(f, "{{ prefix: \"{template}\" }}"),
+            Self::Tag(template) => write!(f, "{{ tag: \"{template}\" }}"),
+            Self::Route(route) => write!(f, "{{ route: {route} }}"),
+            Self::All => f.write_str("{ all: true }"),
+        }
+    }
 }
 
 /// What events of one name purge.

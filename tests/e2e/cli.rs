@@ -98,6 +98,42 @@ routes:
 }
 
 #[tokio::test]
+async fn explain_tells_what_an_event_purges() {
+    let (_folder, path) = file(
+        r#"
+origin: http://127.0.0.1:9
+events: { rules: [{ event: product_updated, purge: [{ tag: "product:{product_id}" }] }] }
+"#,
+    );
+    let event = r#"{"event": "product_updated", "product_id": 7}"#;
+    let output = command(&["explain", "--event", event, "-c", &path]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:#?}");
+    let line = r#"purges      tag product:7  product_updated: { tag: "product:{product_id}" }"#;
+    assert!(String::from_utf8_lossy(&output.stdout).contains(line), "{output:#?}");
+
+    let mut larder = std::process::Command::new(env!("CARGO_BIN_EXE_larder"))
+        .args(["explain", "--event", "-", "-c", &path])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut larder.stdin.take().unwrap(), event.as_bytes()).unwrap();
+    assert!(String::from_utf8_lossy(&larder.wait_with_output().unwrap().stdout).contains(line));
+
+    for wrong in
+        [&["--event", "[]"][..], &["--event", "{", "-d", "{}"], &["--event", event, "GET", "http://a/"]]
+    {
+        let output = command(&[&["explain", "-c", &path], wrong].concat()).await;
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+    assert_eq!(
+        command(&["explain", "GET", "-c", &path]).await.status.code(),
+        Some(2),
+        "a method needs a URL"
+    );
+}
+
+#[tokio::test]
 async fn purge_asks_the_admin_listener_of_the_same_file() {
     let origin = Origin::start().await;
     let larder = Process::run(&Larder::before(&origin).admin_token("correct-horse")).await;

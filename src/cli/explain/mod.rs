@@ -1,8 +1,9 @@
-//! `larder explain`: what the configuration does with one request, without sending it.
+//! `larder explain`: what the configuration does with one request or one event, without sending it.
 //!
 //! The decisions are made by the code that makes them when Larder serves (the router, the key rule, the freshness rules applied
-//! to example replies, the plan of a write), so what is printed cannot say something else than what happens.
+//! to example replies, the plan of a write or an event), so what is printed cannot say something else than what happens.
 
+mod events;
 mod page;
 mod purge_method;
 mod replies;
@@ -23,16 +24,20 @@ use http::Method;
 use page::{Page, human};
 use request::Request;
 
-/// Explains a request.
+/// Explains a request, or an event.
 pub(super) fn explain(arguments: &Explain) -> Result<(), Failure> {
-    let (_, settings) = configuration::load(&arguments.file)?;
+    let Explain { file, method, url, headers, data, event } = arguments;
+    let (_, settings) = configuration::load(file)?;
+    if let Some(text) = event {
+        return output::print(&events::page(&settings, &events::given(text)?).map_err(Failure::usage)?);
+    }
     let origins = settings.origins;
     let rules = Rules::new(settings.routes, settings.host_aliases);
     let rules = match tag_fields(&settings.cdns).map_err(Failure::usage)? {
         Some(fields) => rules.telling(&fields),
         None => rules,
     };
-    let Explain { file: _, method, url, headers, data } = arguments;
+    let [method, url] = [method, url].map(|given| given.as_deref().unwrap_or_default());
     let request = Request::parse(method, url, headers, data.as_deref(), rules.aliases());
     let request = request.map_err(Failure::usage)?;
     output::print(&page(&rules, &origins, &request))

@@ -226,7 +226,8 @@ fn by(purge: &PurgeRule) -> &'static str {
     if purge.on_unknown.is_some() { "its on_unknown" } else { "it has no on_unknown" }
 }
 
-fn shown(purge: &Invalidation) -> String {
+/// A purge in words.
+pub(super) fn shown(purge: &Invalidation) -> String {
     let Invalidation { matcher, mode } = purge;
     let what = match matcher {
         Matcher::Path { authority, path } => format!("url {authority}{path}"),
