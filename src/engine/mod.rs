@@ -33,6 +33,7 @@ mod memo;
 mod observer;
 mod purging;
 mod remote;
+mod repeats;
 mod reply;
 mod request;
 mod rules;
@@ -103,7 +104,7 @@ pub struct Engine {
     memos: memo::Memos,
     buffers: Arc<buffers::Buffers>,
     fills: Arc<Semaphore>,
-    repeats: purging::Repeats,
+    repeats: repeats::Repeats,
     tasks: TaskTracker,
 }
 
@@ -149,7 +150,7 @@ impl Engine {
             memos: memo::Memos::new(),
             buffers: buffers::Buffers::new(max_arriving),
             fills: Arc::new(Semaphore::new(MAX_FILLS)),
-            repeats: purging::Repeats::new(settle, write_bound),
+            repeats: repeats::Repeats::new(settle, write_bound),
             tasks: TaskTracker::new(),
         })
     }

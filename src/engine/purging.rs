@@ -1,85 +1,18 @@
 //! Invalidations: appended in order, repeated where one is not enough.
 
 use super::Engine;
-use crate::invalidation::{
-    Appending, IntentId, Invalidation, LogError, Matcher, Mode, Place, Position, Verdict,
-};
+use super::repeats::Why;
+use crate::invalidation::{Appending, IntentId, Invalidation, LogError, Place, Position, Verdict};
 use crate::time::Timestamp;
 use futures_util::FutureExt;
-use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
-
-/// Invalidations waiting to be repeated. Beyond it one that reaches everything takes the place of all of them: too
-/// much rather than too little.
-const MAX_REPEATS: usize = 65_536;
 
 /// How often dead entries are looked for while there are any, and how many entries one look costs at most.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const SWEEP_BUDGET: usize = 10_000;
-
-/// What is still to be appended, and when. Kept by the invalidation itself, so that the same one waits only once for
-/// each kind of delay.
-#[derive(Debug)]
-pub(super) struct Repeats {
-    settle: Duration,
-    /// The longest that a write may go on after Larder lost sight of it: one in doubt is purged at once, and again when this
-    /// is over, because the origin may commit it late.
-    write_bound: Duration,
-    waiting: Mutex<HashMap<(Invalidation, Why), Timestamp>>,
-    added: Notify,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Why {
-    /// Nobody can wait for it to be appended.
-    Now,
-    /// The origin may commit late.
-    Doubt,
-    /// The origin reads from replicas that lag.
-    Settle,
-}
-
-impl Repeats {
-    pub(super) fn new(settle: Duration, write_bound: Duration) -> Self {
-        Self { settle, write_bound, waiting: Mutex::default(), added: Notify::new() }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn add(&self, batch: &[Invalidation], why: Why, due: Timestamp) {
-        let mut waiting = self.lock();
-        for invalidation in batch {
-            waiting.insert((invalidation.clone(), why), due);
-        }
-        if waiting.len() > MAX_REPEATS {
-            let last = waiting.values().copied().max().unwrap_or(due);
-            waiting.clear();
-            let all = Invalidation { matcher: Matcher::All, mode: Mode::Hard };
-            waiting.insert((all.clone(), Why::Now), Timestamp::ZERO);
-            waiting.insert((all, Why::Doubt), last);
-        }
-        drop(waiting);
-        self.added.notify_one();
-    }
-
-    /// Takes what is due; also tells when the next one is.
-    fn take_due(&self, now: Timestamp) -> (Vec<Invalidation>, Option<Timestamp>) {
-        let mut waiting = self.lock();
-        let due =
-            waiting.extract_if(|_, due| *due <= now).map(|((invalidation, _), _)| invalidation).collect();
-        (due, waiting.values().copied().min())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Invalidation, Why), Timestamp>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Engine {
     /// Invalidates `batch`: an operator's purge, a write that was not announced. What it reaches is not served any more by

@@ -30,7 +30,8 @@ impl SharedLog {
         if let Some(intent) = intent.filter(|_| !in_doubt) {
             self.lock().intents.remove(&intent);
         }
-        let parts = Batch::parts(&batch, self.named());
+        // By name too, whether or not a CDN is known of: it may come before they are appended.
+        let parts = Batch::parts(&batch);
         let settle = intent.map(|id| if in_doubt { Settle::Sweep(id) } else { Settle::Done(id) });
         let (done, appended) = oneshot::channel();
         let mut state = self.lock();

@@ -1,9 +1,13 @@
 //! What is purged together.
 
 use super::{MAX_NAMES, MAX_PURGES};
-use crate::invalidation::{Invalidation, Names, Purge};
+use crate::invalidation::{Invalidation, Matcher, Names, Purge, Room, fold};
+use std::collections::HashSet;
 use std::slice;
 use std::sync::Arc;
+
+/// Bytes of a purge by hash, and of what stands around its text where it is named.
+const NAMED: usize = Purge::SIZE + 30;
 
 /// Purges as ledgers know them, and the same by name where CDNs have to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +24,8 @@ impl Batch {
     }
 
     /// A purge of everything.
-    pub(super) fn everything(named: bool) -> Self {
-        let names = if named { Names::everything() } else { Names::NONE };
-        Self { purges: Arc::from([Purge::everything()]), names }
+    pub(super) fn everything() -> Self {
+        Self { purges: Arc::from([Purge::everything()]), names: Names::everything() }
     }
 
     pub(super) fn of(batch: &[Invalidation], named: bool) -> Self {
@@ -30,14 +33,13 @@ impl Batch {
         Self { purges: batch.iter().map(Purge::from).collect(), names }
     }
 
-    /// `batch` in as few parts as records can hold, in its order.
-    pub(super) fn parts(batch: &[Invalidation], named: bool) -> Vec<Self> {
+    /// `batch` by name, in as few parts as records can hold, in its order.
+    pub(super) fn parts(batch: &[Invalidation]) -> Vec<Self> {
         let mut parts = Vec::new();
         let mut rest = batch;
         while !rest.is_empty() {
-            let (part, others) =
-                rest.split_at(if named { fitting(rest) } else { rest.len().min(MAX_PURGES) });
-            parts.push(Self::of(part, named));
+            let (part, others) = rest.split_at(fitting(rest));
+            parts.push(Self::of(part, true));
             rest = others;
         }
         parts
@@ -52,6 +54,31 @@ impl Batch {
             Names::concat(several.clone().map(|batch| &batch.names))
         };
         Self { purges: several.flat_map(|batch| batch.purges.iter().copied()).collect(), names }
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn weight(&self) -> usize {
+        self.purges.len() * Purge::SIZE + self.names.as_bytes().len()
+    }
+
+    /// Fewer in place of `several`: each purge once, and where they weigh more than `room` even so, [wider](fold) ones, by name
+    /// too. Of those without names nothing is known that is wider, but everything.
+    pub(super) fn fold<'a>(several: impl Iterator<Item = &'a Self>, room: usize) -> Vec<Self> {
+        let (named, nameless): (Vec<_>, Vec<_>) = several.partition(|batch| !batch.names.is_empty());
+        let mut seen = HashSet::new();
+        let purges = nameless.iter().flat_map(|batch| batch.purges.iter().copied());
+        let purges: Vec<_> = purges.filter(|purge| seen.insert(*purge)).collect();
+        let bytes = room.saturating_sub(purges.len() * Purge::SIZE);
+        if bytes == 0 {
+            return vec![Self::everything()];
+        }
+        // What cannot be read may be anything.
+        let read =
+            |batch: &&Self| batch.names.read().unwrap_or_else(|_| vec![Invalidation::hard(Matcher::All)]);
+        let folded = fold(named.iter().flat_map(read), Room { bytes, each: NAMED });
+        let nameless = purges.chunks(MAX_PURGES);
+        let nameless = nameless.map(|purges| Self { purges: purges.into(), names: Names::NONE });
+        Self::parts(&folded).into_iter().chain(nameless).collect()
     }
 
     /// Whether CDNs cannot be told what it purges, although they should be.
@@ -75,7 +102,6 @@ fn fitting(batch: &[Invalidation]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invalidation::Matcher;
 
     fn tags(count: usize, bytes: usize) -> Vec<Invalidation> {
         let tag = |number| {
@@ -90,21 +116,19 @@ mod tests {
     #[test]
     fn parts_hold_what_records_can() {
         #[track_caller]
-        fn check(batch: &[Invalidation], named: bool, expected: &[usize]) {
-            let parts = Batch::parts(batch, named);
+        fn check(batch: &[Invalidation], expected: &[usize]) {
+            let parts = Batch::parts(batch);
             let counts: Vec<_> = parts.iter().map(|part| part.purges.len()).collect();
             assert_eq!(counts, expected);
             let whole = Batch::join(parts.iter());
-            assert_eq!(whole, Batch::of(batch, named), "nothing is lost on the way");
+            assert_eq!(whole, Batch::of(batch, true), "nothing is lost on the way");
         }
-        check(&[], true, &[]);
-        check(&tags(1, 4), true, &[1]);
-        check(&tags(MAX_PURGES + 1, 4), true, &[MAX_PURGES, 1]);
-        check(&tags(MAX_PURGES + 1, 4), false, &[MAX_PURGES, 1]);
-        check(&tags(3, MAX_NAMES / 2), true, &[1, 1, 1]);
-        check(&tags(3, MAX_NAMES / 2), false, &[3]);
-        check(&tags(5, MAX_NAMES / 2 - 40), true, &[2, 2, 1]);
-        check(&tags(2, 2 * MAX_NAMES), true, &[1, 1]);
+        check(&[], &[]);
+        check(&tags(1, 4), &[1]);
+        check(&tags(MAX_PURGES + 1, 4), &[MAX_PURGES, 1]);
+        check(&tags(3, MAX_NAMES / 2), &[1, 1, 1]);
+        check(&tags(5, MAX_NAMES / 2 - 40), &[2, 2, 1]);
+        check(&tags(2, 2 * MAX_NAMES), &[1, 1]);
     }
 
     #[test]
@@ -121,6 +145,6 @@ mod tests {
         assert!(!Batch::of(&tags(1, 4), false).is_nameless(false));
         assert!(!Batch::of(&tags(1, 4), true).is_nameless(true));
         assert!(!Batch::nothing().is_nameless(true));
-        assert!(!Batch::everything(true).is_nameless(true));
+        assert!(!Batch::everything().is_nameless(true));
     }
 }

@@ -5,7 +5,7 @@ use super::kept::{Kept, Lost};
 use super::queue::{Item, Queue};
 use super::{Head, LogStore, NODE_TIMEOUT, NodeId, Peer, Record, RecordId, Settle};
 use crate::dice::Dice;
-use crate::invalidation::{Epoch, IntentId, Ledger, Names, Place, Position, Purge};
+use crate::invalidation::{Epoch, IntentId, Kind, Ledger, Names, Place, Position};
 use crate::time::{Clock, Timestamp};
 use std::collections::HashMap;
 use std::fmt;
@@ -239,7 +239,7 @@ impl SharedLog {
             Lost::Everything => {
                 tracing::error!(%end, "a fail-over lost more than is remembered: everything is purged");
                 self.observer.event("everything");
-                let everything = Batch::everything(self.named());
+                let everything = Batch::everything();
                 self.ledger.apply_here(everything.purges.iter().copied());
                 self.enqueue(state, Item::new(everything).applied());
             }
@@ -294,8 +294,9 @@ impl SharedLog {
         let mut state = self.lock();
         state.seen = state.seen.max(position);
         let items = state.queue.remove(numbers);
-        if !whole {
-            let batch = Batch::join(items.iter().map(|item| &item.batch));
+        let batch = Batch::join(items.iter().map(|item| &item.batch));
+        // What was folded meanwhile is appended with what took its place.
+        if !whole && !batch.purges.is_empty() {
             self.ledger.apply_ahead(position, batch.purges.iter().copied());
             // A fail-over may lose it before the log is read up to there.
             state.missing.push((own, batch));
@@ -347,17 +348,22 @@ impl SharedLog {
         tracing::warn!("a purge is of a node that knew of no CDN: all are told to purge everything");
     }
 
-    /// Queues an item. Where there are too many, everything is purged in their place, here at once.
+    /// Queues an item. What takes the place of all where they are too many is purged here at once.
     pub(super) fn enqueue(&self, state: &mut State, mut item: Item) -> u64 {
         if item.batch.is_nameless(self.named()) {
             self.nameless();
             item.batch.names = Names::everything();
         }
-        let (number, widened) = state.queue.push(item);
-        if widened {
-            tracing::error!("too many purges wait to be appended: everything is purged in their place");
-            self.observer.event("everything");
-            self.ledger.apply_here([Purge::everything()]);
+        let (number, folded) = state.queue.push(item);
+        if let Some(purges) = folded {
+            let everything = purges.iter().any(|purge| purge.kind == Kind::All);
+            self.observer.event(if everything { "everything" } else { "folded" });
+            tracing::error!(
+                purges = purges.len(),
+                everything,
+                "too many purges wait to be appended: fewer that reach as much and more take their place"
+            );
+            self.ledger.apply_here(purges);
         }
         number
     }

@@ -84,7 +84,8 @@ pub struct Append {
     pub id: RecordId,
     /// What it purges; not empty, at most [`MAX_PURGES`].
     pub purges: Arc<[Purge]>,
-    /// The same by name, for the queues of the CDNs: about [`MAX_NAMES`] bytes at most. None where the caller knows of no CDN.
+    /// The same by name, for the queues of the CDNs: about [`MAX_NAMES`] bytes at most. None where nobody knows them any more.
+    /// They are kept only where a node has a CDN.
     pub names: Names,
     /// The position up to which the caller has applied the log.
     pub after: Position,

@@ -155,6 +155,15 @@ impl Matcher {
         }
     }
 
+    /// Bytes of its text.
+    pub fn text_len(&self) -> usize {
+        match self {
+            Self::Path { authority, path } | Self::Prefix { authority, path } => authority.len() + path.len(),
+            Self::Tag(name) | Self::Route(name) => name.len(),
+            Self::All => 0,
+        }
+    }
+
     /// Its hash, the same for all spellings of a path.
     pub fn hash(&self) -> MatcherHash {
         match self {

@@ -1,6 +1,7 @@
 //! What a purge reaches, and the order of purges.
 
 mod bearings;
+mod fold;
 mod json;
 mod ledger;
 mod log;
@@ -23,6 +24,7 @@ mod values;
 mod variable;
 
 pub use bearings::{BadBearings, Bearings, BearingsLayout, Checked, MAX_NAMED_TAGS, TooManyTags};
+pub use fold::{Room, fold};
 pub use json::{BadPointer, Json, Pointer, number_text};
 pub use ledger::{Ledger, LedgerSettings, LedgerStats, Standing, Verdict};
 pub use log::{Appending, IntentId, LocalLog, Log, LogError, Reach};

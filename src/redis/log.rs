@@ -229,16 +229,20 @@ impl RedisLog {
 
     /// The record itself follows what was between, unless that was cut short.
     fn appended(&self, epoch: Epoch, append: &Append, fields: &[Value]) -> Result<Appended, StoreError> {
-        let [position, previous, between, names] = fields else { return Err(Malformed.into()) };
+        let [position, previous, between, named] = fields else { return Err(Malformed.into()) };
         let position = wire::position(position)?;
         // As the script did it.
-        let widened = append.names.is_empty() && self.wants_names();
+        let names = match (self.wants_names(), append.names.is_empty()) {
+            (true, false) => append.names.clone(),
+            (true, true) => Names::everything(),
+            (false, _) => Names::NONE,
+        };
         let own = Record {
             position,
             previous: wire::position(previous)?,
             id: append.id,
             purges: append.purges.clone(),
-            names: if widened { Names::everything() } else { append.names.clone() },
+            names,
             urgent: append.urgent,
         };
         // It is appended, whatever stands before it: the next read will say what is wrong there.
@@ -246,7 +250,7 @@ impl RedisLog {
             let _ = self.bad(epoch, bad);
             Vec::new()
         });
-        wire::name(&mut between, names);
+        wire::name(&mut between, named);
         if between.last().map_or(own.previous <= append.after, |last| last.position == own.previous) {
             between.push(own);
         }

@@ -57,7 +57,7 @@ pub struct SpoolSettings {
 
 /// What the spool tells of itself; `observe` turns it into metrics.
 pub trait SpoolObserver: Send + Sync + 'static {
-    /// A write that went on unannounced, an error of the disk, a queue that was widened, …: one of a few fixed words.
+    /// A write that went on unannounced, an error of the disk, a queue that was folded, …: one of a few fixed words.
     fn event(&self, what: &'static str);
 }
 
@@ -381,12 +381,12 @@ impl Shared {
     fn tell(&self, effect: &Effect) {
         self.observer.event(effect.as_str());
         match effect {
-            Effect::Widened(cdn) => {
-                tracing::error!(%cdn, "too many purges wait for a CDN: it is told to purge everything in their place");
+            Effect::Folded(cdn) => {
+                tracing::error!(%cdn, "too many purges wait for a CDN: fewer that reach as much and more take their place");
             }
-            Effect::IntentsWidened => {
+            Effect::IntentsFolded => {
                 tracing::error!(
-                    "too many writes are under way or in doubt: everything will be purged for them"
+                    "too many writes are under way or in doubt: fewer purges that reach as much and more take the place of theirs"
                 );
             }
             Effect::DeadDropped(cdn, count) => {

@@ -2,19 +2,19 @@
 
 use super::record::{self, Record};
 use crate::cdn::{Backlog, DeadLetter, Job, JobId, Wait};
-use crate::invalidation::{Invalidation, Matcher, Names, Position};
+use crate::invalidation::{Invalidation, Matcher, Names, Position, Room, fold};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
 /// Jobs that wait for one CDN at most, and their bytes. At a thousand purges a second the first is a minute and a half, which no
-/// CDN would catch up with one by one; the second is what a proxy beside a small service can spare. Beyond either, one job that
-/// names everything takes the place of all: too much rather than too little.
+/// CDN would catch up with one by one; the second is what a proxy beside a small service can spare. Beyond either, one job takes
+/// the place of all that names [as much, or more](union).
 pub(super) const MAX_JOBS: usize = 100_000;
 const MAX_JOB_BYTES: usize = 64 << 20;
 
-/// Open intents at most, and their bytes: as many as purges that the engine keeps to repeat. Beyond either, one that names
-/// everything takes the place of all.
+/// Open intents at most, and their bytes: a write in doubt leaves one for a minute. Beyond either, two take the place of all that
+/// name as much, or more: one that is due when the first of them was, and one for the last.
 pub(super) const MAX_INTENTS: usize = 65_536;
 const MAX_INTENT_BYTES: usize = 64 << 20;
 
@@ -22,8 +22,11 @@ const MAX_INTENT_BYTES: usize = 64 << 20;
 pub(super) const MAX_DEAD: usize = 1_000;
 const MAX_DEAD_BYTES: usize = 16 << 20;
 
-/// Bytes of the names of one record at most: tens of thousands of purges. More are widened to everything.
+/// Bytes of the names of one record at most: tens of thousands of purges. In place of more there are [fewer and wider](fold) ones.
 pub(super) const MAX_NAMES: usize = 4 << 20;
+
+/// Bytes that stand around the text of a purge where it is named.
+const NAMED: usize = 30;
 
 /// Bytes of the reason of a dead letter.
 const MAX_REASON: usize = 1 << 10;
@@ -41,10 +44,10 @@ const OVERHEAD: usize = 128;
 /// Something that a record did beside what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Too many jobs wait for a CDN: it is told to purge everything.
-    Widened(Box<str>),
-    /// Too many intents are open: everything will be purged.
-    IntentsWidened,
+    /// Too many jobs wait for a CDN: one took their place.
+    Folded(Box<str>),
+    /// Too many intents are open: two took their place.
+    IntentsFolded,
     /// Too many dead letters: so many of the oldest are gone.
     DeadDropped(Box<str>, usize),
 }
@@ -53,8 +56,8 @@ impl Effect {
     /// The word for metrics.
     pub(super) const fn as_str(&self) -> &'static str {
         match self {
-            Self::Widened(_) => "everything",
-            Self::IntentsWidened => "everything_announced",
+            Self::Folded(_) => "folded",
+            Self::IntentsFolded => "folded_announced",
             Self::DeadDropped(..) => "dead_dropped",
         }
     }
@@ -138,8 +141,8 @@ impl State {
             Record::Job { cdn, id, position, at, names } => {
                 self.last_job = self.last_job.max(*id);
                 let job = Queued { position: *position, at: *at, names: names.clone() };
-                let widened = self.queues.entry(cdn.clone()).or_default().push(*id, job);
-                return widened.then(|| Effect::Widened(cdn.clone())).into_iter().collect();
+                let folded = self.queues.entry(cdn.clone()).or_default().push(*id, job);
+                return folded.then(|| Effect::Folded(cdn.clone())).into_iter().collect();
             }
             Record::Dead { cdn, id, position, at, names, buried, reason } => {
                 let job = Queued { position: *position, at: *at, names: names.clone() };
@@ -384,14 +387,19 @@ impl State {
         if self.intents.len() <= MAX_INTENTS && self.intent_bytes <= MAX_INTENT_BYTES {
             return Vec::new();
         }
-        let due = self.due.last().map_or(due, |(last, _)| due.max(*last));
+        let names = self.announced();
         let within = self.intents.values().map(|intent| intent.within).max().unwrap_or(within);
+        let ends = [self.due.first(), self.due.last()].map(|end| end.map_or(due, |(due, _)| *due));
         self.intents.clear();
         self.due.clear();
         self.intent_bytes = 0;
-        // A number that nobody has, so that nobody settles it: it stays until it is due.
-        self.add_intent(self.next_intent(), Intent { due, within, names: everything(), kept: false });
-        vec![Effect::IntentsWidened]
+        // Were there only one for the last, more and more of them would put it off for ever. They have numbers that nobody has, so
+        // that nobody settles them: they stay until they are due.
+        for due in BTreeSet::from(ends) {
+            let names = names.clone();
+            self.add_intent(self.next_intent(), Intent { due, within, names, kept: false });
+        }
+        vec![Effect::IntentsFolded]
     }
 
     fn add_intent(&mut self, id: u64, intent: Intent) {
@@ -413,11 +421,11 @@ impl State {
 
     fn queue(&mut self, id: u64, job: &Queued) -> Vec<Effect> {
         let Self { cdns, queues, .. } = self;
-        let widened = cdns.iter().filter(|cdn| {
+        let folded = cdns.iter().filter(|cdn| {
             let queue = queues.entry((*cdn).clone()).or_default();
             queue.push(id, job.clone())
         });
-        widened.map(|cdn| Effect::Widened(cdn.clone())).collect()
+        folded.map(|cdn| Effect::Folded(cdn.clone())).collect()
     }
 
     fn bury(&mut self, cdn: &str, jobs: &[u64], at: Timestamp, reason: &str) -> Vec<Effect> {
@@ -435,29 +443,29 @@ impl State {
         let Some(queue) = self.queues.get_mut(cdn) else { return Vec::new() };
         queue.dead_bytes = 0;
         let dead = std::mem::take(&mut queue.dead);
-        let mut widened = false;
+        let mut folded = false;
         for (id, Dead { job, .. }) in (first..).zip(dead) {
             self.last_job = self.last_job.max(id);
             // It gets all of its time again.
-            widened |= queue.push(id, Queued { at, ..job });
+            folded |= queue.push(id, Queued { at, ..job });
         }
-        widened.then(|| Effect::Widened(cdn.into())).into_iter().collect()
+        folded.then(|| Effect::Folded(cdn.into())).into_iter().collect()
     }
 }
 
 impl Queue {
     /// Puts a job behind all others; tells whether all were too many, and are one now.
     fn push(&mut self, id: u64, job: Queued) -> bool {
-        let Queued { at, mut position, .. } = job;
+        let (at, position) = (job.at, job.position);
         self.take(id);
         self.bytes += weight(&job.names);
         self.jobs.insert(id, job);
         if self.jobs.len() <= MAX_JOBS && self.bytes <= MAX_JOB_BYTES {
             return false;
         }
-        position = self.jobs.values().map(|job| job.position).max().unwrap_or(position);
+        let position = self.jobs.values().map(|job| job.position).max().unwrap_or(position);
+        let all = Queued { position, at, names: union(self.jobs.values().map(|job| &job.names)) };
         self.jobs.clear();
-        let all = Queued { position, at, names: everything() };
         self.bytes = weight(&all.names);
         self.jobs.insert(id, all);
         true
@@ -500,9 +508,13 @@ pub(super) fn read(names: &Names) -> Vec<Invalidation> {
     names.read().unwrap_or_else(|_| vec![Invalidation::hard(Matcher::All)])
 }
 
-/// The names of a batch, or everything where those are too long for a record.
+/// The names of a batch, or of fewer and wider purges where they are too long for a record.
 pub(super) fn bounded(batch: &[Invalidation]) -> Names {
-    Some(Names::of(batch)).filter(|names| names.as_bytes().len() <= MAX_NAMES).unwrap_or_else(everything)
+    let fits = |names: &Names| names.as_bytes().len() <= MAX_NAMES;
+    // Room for what has to be escaped, too.
+    let room = Room { bytes: MAX_NAMES / 2, each: NAMED };
+    let folded = || Some(Names::of(&fold(batch.iter().cloned(), room))).filter(fits);
+    Some(Names::of(batch)).filter(fits).or_else(folded).unwrap_or_else(everything)
 }
 
 /// A reason that fits into a record.
@@ -515,20 +527,16 @@ pub(super) fn everything() -> Names {
     Names::of(&[Invalidation::hard(Matcher::All)])
 }
 
-/// Each name once, in the order of the first; everything where they are too many for a record.
+/// Each name once, in the order of the first; fewer and wider ones where they are too many for a record.
 fn union<'a>(each: impl Iterator<Item = &'a Names>) -> Names {
     let mut seen = HashSet::new();
     let mut text = Vec::new();
-    for line in each.flat_map(lines) {
-        if seen.insert(line) {
-            text.extend_from_slice(line);
-            text.push(b'\n');
-        }
-        if text.len() > MAX_NAMES {
-            return everything();
-        }
+    for line in each.flat_map(lines).filter(|line| seen.insert(*line)) {
+        text.extend_from_slice(line);
+        text.push(b'\n');
     }
-    Names::from_bytes(&text)
+    let names = Names::from_bytes(&text);
+    if text.len() <= MAX_NAMES { names } else { bounded(&read(&names)) }
 }
 
 fn lines(names: &Names) -> impl Iterator<Item = &[u8]> {

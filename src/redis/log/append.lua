@@ -60,12 +60,13 @@ for i = 1, #ARGV[6], 10 do
   end
 end
 
--- Whoever sent no names, as nobody had a CDN when it looked, has all of them told too much rather than too little.
-local names = ARGV[13]
-if #names == 0 and (OWN > 0 or #told(cdns) > 0) then
-  names = EVERYTHING
-end
-if #names > 0 then
+-- Names are sent whether or not the caller knew of a CDN, since one may have come meanwhile. Whoever has none to send has all CDNs told
+-- too much rather than too little.
+if OWN > 0 or #told(cdns) > 0 then
+  local names = ARGV[13]
+  if #names == 0 then
+    names = EVERYTHING
+  end
   for i, queue in ipairs(QUEUES) do
     if i <= OWN or is_told(cdns, queue) then
       put(queue, at, names)

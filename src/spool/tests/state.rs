@@ -2,7 +2,7 @@
 
 use super::{names, tag, tags};
 use crate::cdn::{JobId, Wait};
-use crate::invalidation::{Names, Position};
+use crate::invalidation::{Invalidation, Matcher, Names, Position};
 use crate::spool::record::Record;
 use crate::spool::state::{Effect, MAX_DEAD, MAX_INTENTS, MAX_JOBS, State, bounded, everything, short};
 use crate::time::Timestamp;
@@ -184,43 +184,69 @@ fn a_backlog_tells_how_much_and_since_when() {
 }
 
 #[test]
-fn too_many_jobs_become_one_that_names_everything() {
+fn too_many_jobs_become_one_that_names_as_much() {
     let mut state = after(&[cdns(&["a", "b"])]);
     let last = MAX_JOBS as u64;
     (1..=last).for_each(|id| assert_eq!(state.apply(&append(id, "x", &[])), []));
     state.hand_out("a", 10);
     state.apply(&settle("b", &[1]));
-    assert_eq!(state.apply(&append(last + 1, "x", &[])), [Effect::Widened("a".into())]);
+    assert_eq!(state.apply(&append(last + 1, "x", &[])), [Effect::Folded("a".into())]);
     let jobs = state.hand_out("a", 10);
     let [job] = jobs.as_slice() else { panic!("{jobs:?}") };
     assert_eq!((job.id, job.position, job.at), (JobId(last + 1), Position::from_u64(last + 1), at(last + 1)));
-    assert_eq!(tags(&job.purges), ["all"]);
+    assert_eq!(tags(&job.purges), ["x"]);
     assert_eq!(state.backlog("b").waiting, last);
+
+    // Where that is too long for a record it names what is wider.
+    let mut state = after(&[cdns(&["a"])]);
+    let append = |id: u64| {
+        let path = format!("/api/v1/customers/{id}/carts/of-today");
+        let names = Names::of(&[Invalidation::soft(Matcher::path("shop.example.com", &path))]);
+        Record::Append { id, position: Position::from_u64(id), at: at(id), names, settles: Vec::new() }
+    };
+    (1..=last).for_each(|id| assert_eq!(state.apply(&append(id)), []));
+    assert_eq!(state.apply(&append(last + 1)), [Effect::Folded("a".into())]);
+    let below = Invalidation::soft(Matcher::prefix("shop.example.com", "/api/v1/customers"));
+    assert_eq!(state.hand_out("a", 10)[0].purges, [below]);
 }
 
 #[test]
 fn jobs_that_are_too_long_together_become_everything() {
     let mut state = after(&[cdns(&["a"])]);
     let long = "x".repeat(3 << 20);
-    let widened = (1..30).find(|id| !state.apply(&append(*id, &long, &[])).is_empty());
-    assert_eq!(widened, Some(22), "the 64 MiB are full");
-    assert_eq!(queue(&state, "a"), ["all"]);
+    let folded = (1..30).find(|id| !state.apply(&append(*id, &format!("{id}{long}"), &[])).is_empty());
+    assert_eq!(folded, Some(22), "the 64 MiB are full");
+    assert_eq!(queue(&state, "a"), ["all"], "nothing else is wider than tags");
     assert!(state.weight() < 1000);
 }
 
 #[test]
-fn too_many_intents_become_one_that_names_everything() {
+fn too_many_intents_become_two_that_name_as_much() {
     let mut state = State::default();
     let last = MAX_INTENTS as u64;
     (1..=last).for_each(|id| assert_eq!(state.apply(&intent(id, 10 + id % 7, "x")), []));
-    assert_eq!(state.apply(&intent(last + 1, 3, "x")), [Effect::IntentsWidened]);
-    assert_eq!(state.intents(), 1);
+    assert_eq!(state.apply(&intent(last + 1, 3, "y")), [Effect::IntentsFolded]);
+    assert_eq!(state.intents(), 2);
     // The newest is among them, and whoever holds it does not settle the others.
     state.apply(&append(last + 9, "x", &[last + 1]));
-    assert_eq!(
-        (tags(&state.announced().read().unwrap()), state.next_due()),
-        (vec!["all".to_owned()], Some(at(16)))
-    );
+    let (first, named) = state.due(at(3), 9);
+    assert_eq!((first.len(), tags(&named.read().unwrap())), (1, vec!["x".to_owned(), "y".to_owned()]));
+    state.apply(&append(last + 10, "x", &first));
+    assert_eq!((state.due(at(15), 9).0.len(), state.next_due()), (0, Some(at(16))));
+    assert_eq!(state.due(at(16), 9).1, named, "and once more when the last is due");
+}
+
+#[test]
+fn what_is_put_off_by_more_and_more_intents_is_purged_all_the_same() {
+    let mut state = State::default();
+    let mut id = 0;
+    for round in 1..=3 {
+        while state.apply(&intent(id + 1, 100 * round + id % 9, "x")).is_empty() {
+            id += 1;
+        }
+        id = state.next_intent();
+    }
+    assert!(state.next_due().is_some_and(|due| due < at(200)), "{:?}", state.next_due());
 }
 
 #[test]
@@ -238,6 +264,9 @@ fn the_oldest_dead_letters_go() {
 fn what_is_too_long_for_a_record_is_widened_or_cut() {
     assert_eq!(bounded(&tag("x")), names("x"));
     assert_eq!(bounded(&tag(&"x".repeat(5 << 20))), everything());
+    let paths: Vec<_> =
+        (0..60_000).map(|n| Invalidation::hard(Matcher::path("shop", &format!("/carts/{n:040}")))).collect();
+    assert!(bounded(&paths) == Names::of(&[Invalidation::hard(Matcher::prefix("shop", "/carts"))]));
     assert_eq!(&*short("ü"), "ü");
     assert!(short(&"ü".repeat(2000)).len() <= 1024);
     let mut state = after(&[]);

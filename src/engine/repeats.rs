@@ -1,0 +1,254 @@
+//! Invalidations that are to be appended later, and until when they wait.
+
+use crate::invalidation::{Invalidation, Matcher, Mode, Room, fold};
+use crate::time::Timestamp;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Bytes of what waits at most, about. A write in doubt waits for a minute: these are more than three thousand a second that all
+/// have other URLs. Beyond it [fewer and wider](fold) ones take their place: too much rather than too little.
+const MAX_WAITING: usize = 32 << 20;
+
+/// Bytes that one takes beside its text: itself and its share of the table, with room to grow.
+const OVERHEAD: usize = 128;
+
+/// What is still to be appended, and when. Kept by the invalidation itself, so that the same one waits only once for
+/// each kind of delay.
+#[derive(Debug)]
+pub(super) struct Repeats {
+    pub(super) settle: Duration,
+    /// The longest that a write may go on after Larder lost sight of it: one in doubt is purged at once, and again when this
+    /// is over, because the origin may commit it late.
+    pub(super) write_bound: Duration,
+    waiting: Mutex<Waiting>,
+    pub(super) added: Notify,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Why {
+    /// Nobody can wait for it to be appended.
+    Now,
+    /// The origin may commit late.
+    Doubt,
+    /// The origin reads from replicas that lag.
+    Settle,
+}
+
+impl Why {
+    const EACH: [Self; 3] = [Self::Now, Self::Doubt, Self::Settle];
+}
+
+/// When it is appended next, and when for the last time. Between the two others asked for the same: an append serves those who
+/// asked for it by then, and one that is put off whenever somebody asks would never come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Due {
+    next: Timestamp,
+    last: Timestamp,
+}
+
+impl Due {
+    fn at(due: Timestamp) -> Self {
+        Self { next: due, last: due }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { next: self.next.min(other.next), last: self.last.max(other.last) }
+    }
+}
+
+#[derive(Debug)]
+struct Waiting {
+    each: HashMap<(Invalidation, Why), Due>,
+    /// Bytes of them, and how many they may be.
+    bytes: usize,
+    most: usize,
+}
+
+impl Repeats {
+    pub(super) fn new(settle: Duration, write_bound: Duration) -> Self {
+        Self { settle, write_bound, waiting: Mutex::new(Waiting::new(MAX_WAITING)), added: Notify::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().each.len()
+    }
+
+    pub(super) fn add(&self, batch: &[Invalidation], why: Why, due: Timestamp) {
+        self.lock().add(batch, why, due);
+        self.added.notify_one();
+    }
+
+    /// Takes what is due; also tells when the next one is.
+    pub(super) fn take_due(&self, now: Timestamp) -> (Vec<Invalidation>, Option<Timestamp>) {
+        self.lock().take_due(now)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn new(most: usize) -> Self {
+        Self { each: HashMap::new(), bytes: 0, most }
+    }
+
+    fn add(&mut self, batch: &[Invalidation], why: Why, due: Timestamp) {
+        for invalidation in batch {
+            self.put(invalidation.clone(), why, Due::at(due));
+        }
+        if self.bytes > self.most {
+            self.fold();
+        }
+    }
+
+    fn put(&mut self, invalidation: Invalidation, why: Why, due: Due) {
+        let bytes = weight(&invalidation);
+        let mut is_new = false;
+        let waits = self.each.entry((invalidation, why)).or_insert_with(|| {
+            is_new = true;
+            due
+        });
+        *waits = waits.and(due);
+        self.bytes += if is_new { bytes } else { 0 };
+    }
+
+    fn take_due(&mut self, now: Timestamp) -> (Vec<Invalidation>, Option<Timestamp>) {
+        let mut taken = Vec::new();
+        let mut next: Option<Timestamp> = None;
+        self.each.retain(|(invalidation, _), due| {
+            if due.next <= now {
+                taken.push(invalidation.clone());
+                due.next = due.last;
+            }
+            let stays = due.next > now;
+            if stays {
+                next = Some(next.map_or(due.next, |next| next.min(due.next)));
+            } else {
+                self.bytes -= weight(invalidation);
+            }
+            stays
+        });
+        (taken, next)
+    }
+
+    /// Puts fewer in place of those that wait for one reason, for each reason that many wait for. What is wider waits for all that
+    /// it stands for.
+    fn fold(&mut self) {
+        let mut each = std::mem::take(&mut self.each);
+        self.bytes = 0;
+        for why in Why::EACH {
+            let known: HashMap<_, _> = each
+                .extract_if(|(_, of), _| *of == why)
+                .map(|((invalidation, _), due)| (invalidation, due))
+                .collect();
+            let Some(all) = known.values().copied().reduce(Due::and) else { continue };
+            let bytes: usize = known.keys().map(weight).sum();
+            let room = Room { bytes: (bytes / 2).max(self.most / 8), each: OVERHEAD };
+            for invalidation in fold(known.keys().cloned(), room) {
+                let due = match &invalidation.matcher {
+                    Matcher::Prefix { .. } | Matcher::All => all,
+                    // It stands for itself, and for a soft one of the same.
+                    matcher => {
+                        let either = Mode::EACH.map(|mode| Invalidation { matcher: matcher.clone(), mode });
+                        let own = either.iter().filter_map(|one| known.get(one)).copied();
+                        own.reduce(Due::and).unwrap_or(all)
+                    }
+                };
+                self.put(invalidation, why, due);
+            }
+        }
+        tracing::error!(
+            left = self.each.len(),
+            "too many writes are in doubt: fewer purges that reach as much and more take the place of theirs"
+        );
+    }
+}
+
+fn weight(invalidation: &Invalidation) -> usize {
+    invalidation.matcher.text_len() + OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_secs(seconds)
+    }
+
+    fn path(number: usize) -> Invalidation {
+        Invalidation::hard(Matcher::path("shop", &format!("/carts/{number}")))
+    }
+
+    fn tag(number: usize) -> Invalidation {
+        Invalidation::hard(Matcher::Tag(format!("product:{number}").into()))
+    }
+
+    #[test]
+    fn the_same_waits_once_and_nobody_puts_it_off() {
+        let mut waiting = Waiting::new(1 << 20);
+        for seconds in [60, 90, 70] {
+            waiting.add(&[path(1)], Why::Doubt, at(seconds));
+        }
+        waiting.add(&[path(1)], Why::Settle, at(65));
+        assert_eq!(waiting.each.len(), 2);
+        assert_eq!(waiting.take_due(at(59)), (vec![], Some(at(60))));
+        assert_eq!(waiting.take_due(at(60)), (vec![path(1)], Some(at(65))));
+        assert_eq!(waiting.take_due(at(65)), (vec![path(1)], Some(at(90))));
+        waiting.add(&[path(1)], Why::Doubt, at(140));
+        assert_eq!(waiting.take_due(at(90)), (vec![path(1)], Some(at(140))));
+        assert_eq!(waiting.take_due(Timestamp::MAX), (vec![path(1)], None));
+        assert_eq!((waiting.bytes, waiting.take_due(Timestamp::MAX)), (0, (vec![], None)));
+    }
+
+    /// Adds what `of` gives for 0, 1, … to each of `whys`, a second apart, until all were too many.
+    fn filled(whys: &[Why], of: impl Fn(usize) -> Invalidation) -> (Waiting, usize) {
+        let mut waiting = Waiting::new(1 << 20);
+        for number in 0.. {
+            let before = waiting.each.len();
+            for why in whys {
+                waiting.add(&[of(number)], *why, at(number as u64));
+            }
+            assert!(waiting.bytes <= waiting.most, "it is bounded");
+            if waiting.each.len() < before {
+                return (waiting, number);
+            }
+        }
+        unreachable!("the numbers do not end")
+    }
+
+    #[test]
+    fn too_many_become_fewer_that_wait_for_all() {
+        let carts = Invalidation::hard(Matcher::prefix("shop", "/carts"));
+        let (mut waiting, last) = filled(&[Why::Doubt], path);
+        assert!(last > 5_000);
+        assert_eq!(waiting.take_due(at(0)), (vec![carts.clone()], Some(at(last as u64))));
+        assert_eq!(waiting.take_due(at(last as u64)), (vec![carts], None));
+
+        // What only everything is wider than.
+        let (mut waiting, last) = filled(&[Why::Doubt], tag);
+        let everything = Invalidation::hard(Matcher::All);
+        assert_eq!(waiting.take_due(at(last as u64 - 1)).0, [everything]);
+    }
+
+    #[test]
+    fn what_others_wait_for_stays_as_it_is() {
+        let mut waiting = Waiting::new(1 << 20);
+        waiting.add(&[tag(1), path(1)], Why::Settle, at(7));
+        let mut number = 0;
+        while !waiting.each.keys().any(|(purge, _)| matches!(purge.matcher, Matcher::Prefix { .. })) {
+            number += 1;
+            waiting.add(&[path(number)], Why::Doubt, at(60));
+            waiting.add(&[path(number)], Why::Now, at(1));
+        }
+        let (mut now, _) = waiting.take_due(at(1));
+        now.sort_by_key(|purge| purge.matcher.text_len());
+        assert_eq!(now[0], Invalidation::hard(Matcher::prefix("shop", "/carts")));
+        let (settled, _) = waiting.take_due(at(7));
+        assert_eq!(settled.len(), 2);
+        assert!(settled.contains(&tag(1)) && settled.contains(&path(1)));
+    }
+}
