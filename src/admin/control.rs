@@ -2,7 +2,7 @@
 
 use super::Stats;
 use crate::events::{Handed, Message, Refusal};
-use crate::invalidation::{Invalidation, LogError, Place};
+use crate::invalidation::{Invalidation, LogError, Place, Places};
 use async_trait::async_trait;
 use serde::Serialize;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub trait Control: Send + Sync + 'static {
     /// Appends `batch` to the log. This node has applied it when it returns, whatever it returns; on failure it is appended
     /// later. `urgent`: somebody waits until every node has applied it.
-    async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Place, LogError>;
+    async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Places, LogError>;
 
     /// Takes an event of the application; what it purges is purged as by [`Control::purge`].
     async fn event(&self, message: Message, urgent: bool) -> Result<Handed, Refusal>;
@@ -20,8 +20,8 @@ pub trait Control: Send + Sync + 'static {
     /// Waits, `within` at most, until every node has applied what stands at `place`; names those that have not.
     async fn spread(&self, place: Place, within: Duration) -> Vec<String>;
 
-    /// Waits, `within` at most, until every CDN in front has taken what stands at `place`; names those that have not.
-    async fn delivered(&self, place: Place, within: Duration) -> Vec<Undelivered>;
+    /// Waits, `within` at most, until every CDN in front has taken what stands at `places`; names those that have not.
+    async fn delivered(&self, places: &Places, within: Duration) -> Vec<Undelivered>;
 
     /// Queues the dead letters of one CDN again, or of all, and says how many there were.
     async fn retry_cdns(&self, cdn: Option<&str>) -> Result<Vec<Retried>, RetryError>;

@@ -3,7 +3,7 @@
 use super::{Control, Degraded, Readiness, Reloaded, Retried, RetryError, Stats, Undelivered};
 use crate::events::fake::tag_rule;
 use crate::events::{EventRules, Handed, Message, Refusal, plan_event};
-use crate::invalidation::{Invalidation, LogError, Place, Position};
+use crate::invalidation::{Invalidation, LogError, Place, Places, Position};
 use async_trait::async_trait;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -33,22 +33,20 @@ impl Control for Fake {
         };
         let plan = plan_event(&rules, &message.read()?)?;
         let purges = plan.batch.len();
-        let place = self.purge(plan.batch, false).await;
-        Ok(Handed { purges, place, faults: plan.faults })
+        let places = self.purge(plan.batch, false).await;
+        Ok(Handed { purges, places, faults: plan.faults })
     }
 
-    async fn purge(&self, batch: Vec<Invalidation>, _urgent: bool) -> Result<Place, LogError> {
+    async fn purge(&self, batch: Vec<Invalidation>, _urgent: bool) -> Result<Places, LogError> {
         if self.log_fails.load(SeqCst) {
             return Err(LogError::Unavailable("no answer".into()));
         }
         self.purged.lock().unwrap().extend(batch);
-        Ok(Place {
-            epoch: None,
-            position: Position::from_u64((1 << 60) + 1 + self.position.fetch_add(1, SeqCst)),
-        })
+        let position = Position::from_u64((1 << 60) + 1 + self.position.fetch_add(1, SeqCst));
+        Ok(Place { epoch: None, position }.into())
     }
 
-    async fn delivered(&self, _place: Place, _within: Duration) -> Vec<Undelivered> {
+    async fn delivered(&self, _places: &Places, _within: Duration) -> Vec<Undelivered> {
         let undelivered = Undelivered { cdn: "edge".into(), state: "waiting", reason: Some("429".into()) };
         if self.cdn_fails.load(SeqCst) { vec![undelivered] } else { Vec::new() }
     }

@@ -7,7 +7,7 @@ use super::problem::{Kind, Problem};
 use super::purge::PurgeRequest;
 use super::{Control, RetryError};
 use crate::events::{Handed, Message};
-use crate::invalidation::{Invalidation, Matcher, Mode, Place};
+use crate::invalidation::{Invalidation, Matcher, Mode, Places};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -71,9 +71,10 @@ async fn purge(control: &dyn Control, request: &Request<'_>) -> Result<Answer, P
         (batch.len(), describe(&batch), batch.iter().any(|item| item.mode == Mode::Soft));
     let peer = request.peer;
     match control.purge(batch, wait != Wait::Node).await {
-        Ok(place) => {
-            tracing::info!(target: "larder::audit", %peer, position = %place, soft, count, what, "purged");
-            Ok(taken(control, wait, place, Map::new()).await)
+        Ok(places) => {
+            let position = places.last();
+            tracing::info!(target: "larder::audit", %peer, %position, soft, count, what, "purged");
+            Ok(taken(control, wait, &places, Map::new()).await)
         }
         Err(error) => {
             tracing::warn!(target: "larder::audit", %peer, soft, count, what, %error, "not purged everywhere");
@@ -87,17 +88,18 @@ async fn purge(control: &dyn Control, request: &Request<'_>) -> Result<Answer, P
 async fn event(control: &dyn Control, request: &Request<'_>) -> Result<Answer, Problem> {
     let wait = wait_of(request.query)?;
     let handed = control.event(Message::Json(request.body.to_vec()), wait != Wait::Node).await;
-    let Handed { purges, place, faults } = handed.map_err(|refusal| events::problem(&refusal))?;
+    let Handed { purges, places, faults } = handed.map_err(|refusal| events::problem(&refusal))?;
     let peer = request.peer;
     if !faults.is_empty() {
         tracing::warn!(target: "larder::audit", %peer, purges, ?faults, "an event is incomplete");
         return Err(events::incomplete(purges, faults));
     }
-    match place {
-        Ok(place) => {
-            tracing::debug!(target: "larder::audit", %peer, position = %place, purges, "an event purged");
+    match places {
+        Ok(places) => {
+            let position = places.last();
+            tracing::debug!(target: "larder::audit", %peer, %position, purges, "an event purged");
             let said = Map::from_iter([("purged".to_owned(), purges.into())]);
-            Ok(taken(control, wait, place, said).await)
+            Ok(taken(control, wait, &places, said).await)
         }
         Err(error) => {
             tracing::warn!(target: "larder::audit", %peer, purges, %error, "not purged everywhere");
@@ -109,14 +111,15 @@ async fn event(control: &dyn Control, request: &Request<'_>) -> Result<Answer, P
 }
 
 /// What is said of purges that the log took, once all was waited for that is to be; beside what is `said` already.
-async fn taken(control: &dyn Control, wait: Wait, place: Place, mut said: Map<String, Value>) -> Answer {
+async fn taken(control: &dyn Control, wait: Wait, places: &Places, mut said: Map<String, Value>) -> Answer {
+    let place = places.last();
     said.insert("position".to_owned(), place.to_string().into());
     if wait == Wait::Node {
         return Answer::json(StatusCode::ACCEPTED, &said);
     }
     let behind = control.spread(place, FLEET_DEADLINE).await;
     let cdns = match wait {
-        Wait::Cdn => control.delivered(place, CDN_DEADLINE).await,
+        Wait::Cdn => control.delivered(places, CDN_DEADLINE).await,
         Wait::Node | Wait::Fleet => Vec::new(),
     };
     let done = behind.is_empty() && cdns.is_empty();

@@ -10,7 +10,7 @@ use crate::cdn::{
 };
 use crate::config::Settings;
 use crate::engine::Route;
-use crate::invalidation::{Place, Position};
+use crate::invalidation::{Places, Position};
 use crate::observe::Metrics;
 use crate::time::Clock;
 use arc_swap::ArcSwap;
@@ -84,16 +84,17 @@ impl Cdns {
         self.reach.store(Arc::new(reach(settings)));
     }
 
-    /// Waits, `within` at most, until every CDN has taken what stands at `place`; names those that have not.
-    pub(super) async fn delivered(&self, place: Place, within: Duration) -> Vec<Undelivered> {
+    /// Waits, `within` at most, until every CDN has taken what stands at `places`; names those that have not.
+    pub(super) async fn delivered(&self, places: &Places, within: Duration) -> Vec<Undelivered> {
         let Some(deliveries) = &self.deliveries else { return Vec::new() };
-        deliveries.wait(place.position, within).await.into_iter().map(undelivered).collect()
+        let positions: Vec<_> = places.positions().collect();
+        deliveries.wait(&positions, within).await.into_iter().map(undelivered).collect()
     }
 
     /// Waits, `within` at most, until every CDN has taken all that waits for it, once at least.
     pub(super) async fn deliver(&self, within: Duration) {
         if let Some(deliveries) = &self.deliveries {
-            deliveries.wait(Position::LAST, within).await;
+            deliveries.wait(&[Position::LAST], within).await;
         }
     }
 

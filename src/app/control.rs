@@ -7,7 +7,7 @@ use crate::admin::{
     Control, Degraded, EventFigures, Readiness, Reloaded, Retried, RetryError, Stats, Undelivered,
 };
 use crate::events::{Handed, Message, Refusal, Source};
-use crate::invalidation::{Appending, Invalidation, LogError, Place};
+use crate::invalidation::{Appending, Invalidation, LogError, Place, Places};
 use crate::key::{Scheme, canonical_authority};
 use async_trait::async_trait;
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ pub(super) struct NodeControl {
 
 #[async_trait]
 impl Control for NodeControl {
-    async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Place, LogError> {
+    async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Places, LogError> {
         self.node.shared.engine.invalidate_as(Appending { batch, urgent, ..Appending::default() }).await
     }
 
@@ -38,8 +38,8 @@ impl Control for NodeControl {
         self.node.shared.engine.spread(place, within).await
     }
 
-    async fn delivered(&self, place: Place, within: Duration) -> Vec<Undelivered> {
-        self.node.cdns.delivered(place, within).await
+    async fn delivered(&self, places: &Places, within: Duration) -> Vec<Undelivered> {
+        self.node.cdns.delivered(places, within).await
     }
 
     async fn retry_cdns(&self, cdn: Option<&str>) -> Result<Vec<Retried>, RetryError> {

@@ -5,7 +5,7 @@ use crate::config::{EventSettings, FeedSettings, Settings};
 use crate::engine::Engine;
 use crate::events::{EventRules, Feed, FeedState, Intake, Purges};
 use crate::fleet::NodeId;
-use crate::invalidation::{Appending, Invalidation, LogError, Place};
+use crate::invalidation::{Appending, Invalidation, LogError, Places};
 use crate::observe::Metrics;
 use crate::redis::{Link, RedisChannel, RedisStream, StreamSettings};
 use crate::time::Clock;
@@ -26,7 +26,7 @@ struct ByEngine(Arc<Engine>);
 
 #[async_trait]
 impl Purges for ByEngine {
-    async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Place, LogError> {
+    async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Places, LogError> {
         self.0.invalidate_as(Appending { batch, urgent, ..Appending::default() }).await
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::repeats::Why;
-use crate::invalidation::{Appending, IntentId, Invalidation, LogError, Place, Position, Verdict};
+use crate::invalidation::{Appending, IntentId, Invalidation, LogError, Place, Places, Position, Verdict};
 use crate::time::Timestamp;
 use futures_util::FutureExt;
 use std::pin::Pin;
@@ -20,11 +20,11 @@ impl Engine {
     ///
     /// Fails when the log does not take it in time. It is then appended later, in any case, and the caller may say so.
     pub async fn invalidate(&self, batch: Vec<Invalidation>) -> Result<Place, LogError> {
-        self.invalidate_as(batch.into()).await
+        self.invalidate_as(batch.into()).await.map(|places| places.last())
     }
 
     /// As [`Engine::invalidate`], with what else there is to say of it.
-    pub async fn invalidate_as(&self, appending: Appending) -> Result<Place, LogError> {
+    pub async fn invalidate_as(&self, appending: Appending) -> Result<Places, LogError> {
         if !self.repeats.settle.is_zero() {
             let due = self.clock.now().plus(self.repeats.settle);
             self.repeats.add(&appending.batch, Why::Settle, due);
@@ -140,7 +140,7 @@ impl Engine {
         });
     }
 
-    async fn append(&self, appending: Appending) -> Result<Place, LogError> {
+    async fn append(&self, appending: Appending) -> Result<Places, LogError> {
         for invalidation in &appending.batch {
             self.observer.invalidated(invalidation.matcher.kind());
         }

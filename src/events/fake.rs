@@ -1,7 +1,7 @@
 //! A log for the tests of events, which can refuse.
 
 use super::{EventRule, EventRules, EventSelector, Intake, Purges};
-use crate::invalidation::{Invalidation, LogError, Matcher, Mode, Place, Position, Template};
+use crate::invalidation::{Invalidation, LogError, Matcher, Mode, Place, Places, Position, Template};
 use crate::time::SystemClock;
 use async_trait::async_trait;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -16,12 +16,12 @@ pub(crate) struct Fake {
 
 #[async_trait]
 impl Purges for Fake {
-    async fn purge(&self, batch: Vec<Invalidation>, _urgent: bool) -> Result<Place, LogError> {
+    async fn purge(&self, batch: Vec<Invalidation>, _urgent: bool) -> Result<Places, LogError> {
         self.batches.lock().unwrap().push(batch);
         if self.fails.load(SeqCst) {
             return Err(LogError::Unavailable("no answer".into()));
         }
-        Ok(Place { epoch: None, position: Position::START })
+        Ok(Place { epoch: None, position: Position::START }.into())
     }
 }
 

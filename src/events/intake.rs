@@ -6,7 +6,7 @@ use super::{
     BadEvent, EventCounts, EventResult, EventRules, Feed, FeedState, Letter, Message, Source, Unplanned,
     plan_event,
 };
-use crate::invalidation::{Invalidation, LogError, Place};
+use crate::invalidation::{Invalidation, LogError, Places};
 use crate::time::Clock;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ pub trait Purges: Send + Sync + 'static {
     /// Appends `batch` to the log. This node has applied it when it returns, whatever it returns; on failure it is appended
     /// later, in the order of the calls, as long as this process lives. `urgent`: somebody waits until every node has applied
     /// it.
-    async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Place, LogError>;
+    async fn purge(&self, batch: Vec<Invalidation>, urgent: bool) -> Result<Places, LogError>;
 }
 
 /// Takes events from everywhere.
@@ -45,7 +45,7 @@ pub struct Handed {
     /// How many purges it came to.
     pub purges: usize,
     /// What the log said.
-    pub place: Result<Place, LogError>,
+    pub places: Result<Places, LogError>,
     /// What of it could not be purged; empty if all was.
     pub faults: Vec<String>,
 }
@@ -93,8 +93,8 @@ impl Intake {
             self.note(source, EventResult::Incomplete, plan.faults.join("; "), message);
         }
         let (purges, whole) = (plan.batch.len(), usize::from(plan.faults.is_empty()));
-        let place = self.purge(source, plan.batch, whole, urgent).await;
-        Ok(Handed { purges, place, faults: plan.faults })
+        let places = self.purge(source, plan.batch, whole, urgent).await;
+        Ok(Handed { purges, places, faults: plan.faults })
     }
 
     /// Reads one message of many. Nothing is purged yet.
@@ -119,11 +119,11 @@ impl Intake {
         batch: Vec<Invalidation>,
         whole: usize,
         urgent: bool,
-    ) -> Result<Place, LogError> {
-        let place = self.purges.purge(batch, urgent).await;
-        let result = if place.is_ok() { EventResult::Purged } else { EventResult::Queued };
+    ) -> Result<Places, LogError> {
+        let places = self.purges.purge(batch, urgent).await;
+        let result = if places.is_ok() { EventResult::Purged } else { EventResult::Queued };
         self.tally.add(source, result, whole);
-        place
+        places
     }
 
     /// Gives a message up that was handed out `times` and never settled.
@@ -205,10 +205,10 @@ mod tests {
         }
         let (intake, fake) = intake(&[tag_rule("a", &["x:{id}"]), tag_rule("b", &["{p}", "{q}"])]);
         let handed = intake.hand(Source::Http, &json(r#"{"event":"a","id":1}"#), false).await.unwrap();
-        assert!(handed.place.is_ok() && handed.purges == 1 && handed.faults.is_empty());
+        assert!(handed.places.is_ok() && handed.purges == 1 && handed.faults.is_empty());
         fake.fails.store(true, SeqCst);
         let handed = intake.hand(Source::Http, &json(r#"{"event":"a","id":2}"#), false).await.unwrap();
-        assert!(handed.place.is_err());
+        assert!(handed.places.is_err());
         let handed = intake.hand(Source::Http, &json(r#"{"event":"b","p":3}"#), false).await.unwrap();
         assert_eq!((handed.purges, handed.faults.len()), (1, 1));
         assert_eq!(fake.tags(), ["x:1", "x:2", "3"]);

@@ -5,9 +5,11 @@ use super::log::SharedLog;
 use super::queue::Item;
 use super::{Intent, NodeId, Peer, Settle};
 use crate::invalidation::{
-    Appending, IntentId, Invalidation, Log, LogError, Place, Position, Reach, Standing,
+    Appending, IntentId, Invalidation, Log, LogError, Place, Places, Position, Reach, Standing,
 };
 use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::try_join_all;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -25,7 +27,8 @@ const LAST_ASK: Duration = Duration::from_millis(250);
 const MAX_INTENTS: usize = 1 << 14;
 
 impl SharedLog {
-    fn push(&self, appending: Appending) -> Result<(Vec<u64>, oneshot::Receiver<Place>), LogError> {
+    /// Queues what is appended; returns the numbers of its parts, and what tells where each of them stands.
+    fn push(&self, appending: Appending) -> Result<(Vec<u64>, Vec<oneshot::Receiver<Place>>), LogError> {
         let Appending { batch, intent, in_doubt, urgent, at_once } = appending;
         if let Some(intent) = intent.filter(|_| !in_doubt) {
             self.lock().intents.remove(&intent);
@@ -33,7 +36,6 @@ impl SharedLog {
         // By name too, whether or not a CDN is known of: it may come before they are appended.
         let parts = Batch::parts(&batch);
         let settle = intent.map(|id| if in_doubt { Settle::Sweep(id) } else { Settle::Done(id) });
-        let (done, appended) = oneshot::channel();
         let mut state = self.lock();
         // Without a connection there is nothing to wait for.
         let connected = state.connected;
@@ -42,10 +44,12 @@ impl SharedLog {
             self.ledger.apply_here(parts.iter().flat_map(|part| part.purges.iter().copied()));
         }
         let mut parts = parts.into_iter().peekable();
-        let (mut done, mut numbers) = (Some(done), Vec::new());
+        let (mut numbers, mut appended) = (Vec::new(), Vec::new());
         while let Some(part) = parts.next() {
-            // Who waits is told when the last part stands there, and until then the intent does.
+            // Until the last part stands there the intent does.
             let last = parts.peek().is_none();
+            let (done, told) = oneshot::channel();
+            appended.push(told);
             numbers.push(self.enqueue(
                 &mut state,
                 Item {
@@ -54,7 +58,7 @@ impl SharedLog {
                     settle: settle.filter(|_| last),
                     urgent,
                     here,
-                    done: done.take_if(|_| last && connected),
+                    done: connected.then_some(done),
                 },
             ));
         }
@@ -85,21 +89,22 @@ fn away() -> LogError {
 
 #[async_trait]
 impl Log for SharedLog {
-    async fn append(&self, appending: Appending) -> Result<Place, LogError> {
+    async fn append(&self, appending: Appending) -> Result<Places, LogError> {
         if appending.batch.is_empty() {
             let (epoch, position) = (self.ledger.epoch(), self.ledger.applied());
-            return Ok(Place { epoch, position });
+            return Ok(Place { epoch, position }.into());
         }
-        let (numbers, mut appended) = self.push(appending)?;
-        match timeout(self.settings.timeout, &mut appended).await {
-            Ok(Ok(place)) => Ok(place),
-            // Swept by another node, or part of what was widened: it is in the queue no more, or covered by all of it.
-            Ok(Err(_)) => Err(away()),
+        let (numbers, appended) = self.push(appending)?;
+        let mut appended = try_join_all(appended);
+        let places = match timeout(self.settings.timeout, &mut appended).await {
+            Ok(places) => places.ok(),
             Err(_) => {
                 self.give_up(&numbers);
-                appended.try_recv().map_err(|_| away())
+                appended.now_or_never().and_then(Result::ok)
             }
-        }
+        };
+        // Not in time, swept by another node, or part of what was widened: it is in the queue no more, or covered by all of it.
+        places.and_then(Places::new).ok_or_else(away)
     }
 
     async fn intend(&self, batch: &[Invalidation]) -> Option<IntentId> {

@@ -1,6 +1,6 @@
 //! The port of the invalidation log, and the log of a single process.
 
-use super::{Invalidation, Ledger, Place, Position, Standing};
+use super::{Invalidation, Ledger, Place, Places, Position, Standing};
 use crate::time::Clock;
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,11 +57,11 @@ pub enum Reach {
 /// returns.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
-    /// Appends a batch at one position, or at several following ones, and returns the last. An empty batch appends nothing
+    /// Appends a batch at one position, or at several following ones, and returns them. An empty batch appends nothing
     /// and returns the position applied.
     ///
     /// On failure the log appends it later by itself, in the order of the calls; so it does when the caller goes away.
-    async fn append(&self, appending: Appending) -> Result<Place, LogError>;
+    async fn append(&self, appending: Appending) -> Result<Places, LogError>;
 
     /// Records what will be invalidated if a write succeeds. `None`: it could not be recorded in time, or is of no use.
     async fn intend(&self, _batch: &[Invalidation]) -> Option<IntentId> {
@@ -112,9 +112,9 @@ impl LocalLog {
 
 #[async_trait]
 impl Log for LocalLog {
-    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Place, LogError> {
+    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Places, LogError> {
         let position = if batch.is_empty() { self.ledger.applied() } else { self.append_now(&batch) };
-        Ok(Place { epoch: None, position })
+        Ok(Place { epoch: None, position }.into())
     }
 
     async fn reach(&self, place: Place) -> Reach {
@@ -157,16 +157,16 @@ mod tests {
     async fn an_append_is_applied_when_it_returns() {
         let (ledger, clock, log) = log_at(1000);
         let bearings = Bearings::new("h", "/", "r", ["t"]).unwrap();
-        assert_eq!(log.append(Appending::default()).await.unwrap().position, Position::START);
-        let first = log.append(tag("t").into()).await.unwrap().position;
+        assert_eq!(log.append(Appending::default()).await.unwrap().last().position, Position::START);
+        let first = log.append(tag("t").into()).await.unwrap().last().position;
         assert_eq!(first, Position::at(Timestamp::from_millis(1000)));
         assert_eq!(ledger.applied(), first);
         assert_eq!(ledger.judge(Fence::at(Position::START), &bearings), Verdict::Dead);
         assert_eq!(ledger.judge(Fence::at(first), &bearings), Verdict::Live);
         clock.0.store(900, Ordering::Relaxed);
-        let second = log.append(tag("t").into()).await.unwrap().position;
+        let second = log.append(tag("t").into()).await.unwrap().last().position;
         assert_eq!(second.as_u64(), first.as_u64() + 1);
-        assert_eq!(log.append(Appending::default()).await.unwrap().position, second);
+        assert_eq!(log.append(Appending::default()).await.unwrap().last().position, second);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use plan::{BodySeen, ReplySeen, WritePlan, WriteSeen, plan_write};
 pub use position::{Fence, ParsePositionError, Position};
 pub use purge::Purge;
 pub use rule::{MAX_BODY, PurgeRule, Selector, Statuses, When, WriteRule};
-pub use shared::{Birth, Epoch, ParsePlaceError, Place, SharedFence, Term};
+pub use shared::{Birth, Epoch, ParsePlaceError, Place, Places, SharedFence, Term};
 pub use table::table_slots;
 pub use tag::tag_name;
 pub use template::{MAX_TEXT, Template, TemplateError};

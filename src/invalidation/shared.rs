@@ -60,6 +60,37 @@ impl fmt::Display for Place {
     }
 }
 
+/// Where a batch stands: at one place in the log, or at several in their order, where it is too much for one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    before: Vec<Place>,
+    last: Place,
+}
+
+impl Places {
+    /// `all` of a batch, in their order; `None` if there is none.
+    pub fn new(all: impl IntoIterator<Item = Place>) -> Option<Self> {
+        let mut before: Vec<_> = all.into_iter().collect();
+        before.pop().map(|last| Self { before, last })
+    }
+
+    /// The last: what has been applied up to there has been applied to all of the batch.
+    pub fn last(&self) -> Place {
+        self.last
+    }
+
+    /// Where each of them stands.
+    pub fn positions(&self) -> impl Iterator<Item = Position> {
+        self.before.iter().chain([&self.last]).map(|place| place.position)
+    }
+}
+
+impl From<Place> for Places {
+    fn from(last: Place) -> Self {
+        Self { before: Vec::new(), last }
+    }
+}
+
 /// A text that is no [`Place`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a position is written as Larder wrote it in a reply")]

@@ -189,7 +189,7 @@ impl Write {
         in_doubt: bool,
     ) -> Option<Place> {
         let appending = Appending { batch, intent, in_doubt, ..Appending::default() };
-        self.engine.invalidate_as(appending).await.ok()
+        self.engine.invalidate_as(appending).await.ok().map(|places| places.last())
     }
 
     /// What may have changed, as far as it is known now.

@@ -6,7 +6,7 @@ use super::record::Record;
 use super::state::{bounded, read};
 use crate::cdn::Outbox;
 use crate::invalidation::{
-    Appending, IntentId, Invalidation, Ledger, LocalLog, Log, LogError, Names, Place, Position, Reach,
+    Appending, IntentId, Invalidation, Ledger, LocalLog, Log, LogError, Names, Place, Places, Position, Reach,
 };
 use crate::time::Timestamp;
 use async_trait::async_trait;
@@ -147,7 +147,7 @@ impl SpooledLog {
 
 #[async_trait]
 impl Log for SpooledLog {
-    async fn append(&self, appending: Appending) -> Result<Place, LogError> {
+    async fn append(&self, appending: Appending) -> Result<Places, LogError> {
         // It is applied before the first thing that is waited for.
         let Appending { batch, intent, in_doubt, urgent: _, at_once: _ } = appending;
         let intent = intent.and_then(|IntentId(id)| u64::try_from(id).ok());
@@ -156,7 +156,7 @@ impl Log for SpooledLog {
             if let Some(intent) = settled {
                 self.take_back(intent);
             }
-            return Ok(Place { epoch: None, position: self.ledger.applied() });
+            return Ok(Place { epoch: None, position: self.ledger.applied() }.into());
         }
         let queued = !self.shared().lock().state.cdns().is_empty();
         let names = if queued { bounded(&batch) } else { Names::NONE };
@@ -176,7 +176,7 @@ impl Log for SpooledLog {
             // It is applied and queued, and lost only with this process; `/readyz` says so.
             self.shared().observer.event("unsynced");
         }
-        Ok(Place { epoch: None, position })
+        Ok(Place { epoch: None, position }.into())
     }
 
     async fn intend(&self, batch: &[Invalidation]) -> Option<IntentId> {

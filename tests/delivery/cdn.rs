@@ -68,6 +68,8 @@ pub(crate) enum Mood {
     Hanging,
     /// 400: it will never take this.
     Refusing,
+    /// 400 for `/page/0`, and everything else it takes.
+    RefusingOne,
 }
 
 /// The CDN.
@@ -127,14 +129,16 @@ impl Cdn {
 }
 
 fn answer(mood: Mood, seen: &Seen, story: &Story, never: &Gate) -> Reply {
+    let refused = Reply::status(400).body("no such zone");
     match mood {
-        Mood::Well => {
+        Mood::RefusingOne if seen.path() == "/page/0" => refused,
+        Mood::Well | Mood::RefusingOne => {
             story.tell(Event::Purged(seen.path().to_owned()));
             Reply::ok("purged")
         }
         Mood::Throttling => Reply::status(429).header("Retry-After", "1"),
         Mood::Failing => Reply::status(503),
         Mood::Hanging => Reply::ok("late").hold_head(never),
-        Mood::Refusing => Reply::status(400).body("no such zone"),
+        Mood::Refusing => refused,
     }
 }

@@ -63,6 +63,26 @@ async fn a_purge_can_be_waited_for_until_the_cdn_has_it() {
     }
 }
 
+/// A batch that is too much for one record is one to whoever waits for it.
+#[tokio::test]
+async fn a_large_purge_is_waited_for_as_a_whole() {
+    for keeper in [Keeper::redis().await, Keeper::spool()] {
+        let cdn = Cdn::start().await;
+        let shop = Shop::start(&cdn.story).await;
+        let process = Process::run(&shop.larder(&keeper, &cdn.yaml(""))).await;
+        crate::shop::well(&process).await;
+        cdn.is(Mood::RefusingOne);
+        let urls: Vec<_> = (0..600).map(|page| format!("http://shop.test/page/{page}")).collect();
+        let reply = process.admin("POST", "/purge?wait=cdn").json(&json!({ "urls": urls })).send().await;
+        let said: Value = serde_json::from_slice(&reply.body).unwrap();
+        let undelivered = &said["outstanding"]["cdns"][0];
+        let told = (reply.status, undelivered["state"].as_str());
+        assert_eq!(told, (202, Some("dead")), "{}: {said:#}", keeper.name());
+        let reply = process.admin("POST", "/purge?wait=cdn").json(&json!({ "urls": urls[1..] })).send().await;
+        assert_eq!(reply.status, 200, "{}: {}", keeper.name(), reply.text());
+    }
+}
+
 #[tokio::test]
 async fn a_service_is_purged_under_every_name_that_the_cdn_knows() {
     async fn check(more: &str, expected: &[&str]) {

@@ -7,7 +7,7 @@ use crate::harness::{
 use crate::support::{Larder, LarderBuilder, Origin, RedisServer};
 use async_trait::async_trait;
 use larder::events::{EventRules, Intake, Purges};
-use larder::invalidation::{Invalidation, LogError, Place, Position};
+use larder::invalidation::{Invalidation, LogError, Place, Places, Position};
 use larder::redis::{Link, RedisStream, StreamSettings};
 use larder::time::SystemClock;
 use std::sync::Arc;
@@ -187,8 +187,8 @@ struct Taken;
 
 #[async_trait]
 impl Purges for Taken {
-    async fn purge(&self, _batch: Vec<Invalidation>, _urgent: bool) -> Result<Place, LogError> {
-        Ok(Place { epoch: None, position: Position::START })
+    async fn purge(&self, _batch: Vec<Invalidation>, _urgent: bool) -> Result<Places, LogError> {
+        Ok(Place { epoch: None, position: Position::START }.into())
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use larder::engine::{CacheRule, Collapse, Engine, EngineParts, Observer, Outcome, Route};
 use larder::invalidation::{
     Appending, Invalidation, Kind, Ledger, LedgerSettings, LocalLog, Log, LogError, Matcher, Mode, Place,
-    Position, Reach, Template, WriteRule,
+    Places, Position, Reach, Template, WriteRule,
 };
 use larder::key::{KeyRule, QueryRule};
 use larder::semantics::FreshnessRule;
@@ -85,16 +85,16 @@ struct WatchedLog {
 
 #[async_trait]
 impl Log for WatchedLog {
-    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Place, LogError> {
+    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Places, LogError> {
         let reached: Vec<_> =
             batch.iter().filter(|one| one.mode == Mode::Hard).map(|one| one.matcher.clone()).collect();
-        let place = if self.late {
+        let places = if self.late {
             let inner = Arc::clone(&self.inner);
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 inner.append(batch.into()).await
             });
-            Place { epoch: None, position: Position::START }
+            Place { epoch: None, position: Position::START }.into()
         } else {
             self.inner.append(batch.into()).await?
         };
@@ -104,7 +104,7 @@ impl Log for WatchedLog {
                 page.purges += 1;
             }
         }
-        Ok(place)
+        Ok(places)
     }
 
     async fn reach(&self, place: Place) -> Reach {

@@ -124,13 +124,18 @@ impl Deliveries {
         Some(Ok(retried))
     }
 
-    /// Waits, `within` at most, until every CDN has taken what stands at `position`, for the first time where it is purged
-    /// twice; says which have not.
-    pub async fn wait(&self, position: Position, within: Duration) -> Vec<Outstanding> {
+    /// Waits, `within` at most, until every CDN has taken what stands at each of `positions`, for the first time where it is
+    /// purged twice; says which have not.
+    pub async fn wait(&self, positions: &[Position], within: Duration) -> Vec<Outstanding> {
         let deadline = Instant::now() + within;
         let each = self.names().map(|cdn| async {
-            let reason = self.wait_for(cdn, position, deadline).await?;
-            Some(Outstanding { cdn: Arc::clone(cdn), reason })
+            // In the order in which they are told, so the later ones seldom have to be waited for.
+            for position in positions {
+                if let Some(reason) = self.wait_for(cdn, *position, deadline).await {
+                    return Some(Outstanding { cdn: Arc::clone(cdn), reason });
+                }
+            }
+            None
         });
         join_all(each).await.into_iter().flatten().collect()
     }

@@ -2,7 +2,7 @@
 
 use super::{Life, SetClock, Told, names, settings, tag, tags};
 use crate::cdn::JobId;
-use crate::invalidation::{Appending, Log, LogError, Place, Position, Reach};
+use crate::invalidation::{Appending, Log, LogError, Place, Places, Position, Reach};
 use crate::spool::Leftovers;
 use crate::spool::record::{self, Record};
 use crate::spool::state::State;
@@ -35,7 +35,7 @@ impl Shared {
 
 #[async_trait]
 impl Log for Shared {
-    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Place, LogError> {
+    async fn append(&self, Appending { batch, .. }: Appending) -> Result<Places, LogError> {
         let mut taken = self.0.lock().unwrap();
         taken.appends += 1;
         taken.tags.extend(tags(&batch));
@@ -43,7 +43,7 @@ impl Log for Shared {
             taken.refuses -= 1;
             return Err(LogError::Unavailable("not now".to_owned()));
         }
-        Ok(Place { epoch: None, position: Position::START })
+        Ok(Place { epoch: None, position: Position::START }.into())
     }
 
     async fn reach(&self, _place: Place) -> Reach {

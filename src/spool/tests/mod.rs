@@ -187,7 +187,7 @@ impl Life {
     }
 
     async fn purge(&self, name: &str) -> Position {
-        self.log.append(tag(name).into()).await.unwrap().position
+        self.log.append(tag(name).into()).await.unwrap().last().position
     }
 
     /// The tags of the jobs that are handed out next.

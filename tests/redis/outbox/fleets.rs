@@ -127,7 +127,7 @@ async fn a_node_that_may_be_serving_is_waited_for() {
     for (blind_limit, waits) in [(Duration::from_secs(60), true), (Duration::from_secs(5), false)] {
         let one = follower_for(&server.url(), 5, cdns(), blind_limit).await;
         silent(&server, NodeId(6), 20).await;
-        let place = one.log.append(vec![tag(0)].into()).await.unwrap();
+        let place = one.log.append(vec![tag(0)].into()).await.unwrap().last();
         let behind = one.log.spread(place, if waits { Duration::from_secs(2) } else { super::LONG }).await;
         let expected = if waits { vec![NodeId(6).to_string()] } else { Vec::new() };
         assert_eq!(behind, expected, "{blind_limit:?}");
@@ -192,7 +192,7 @@ async fn what_a_fail_over_lost_is_queued_again() {
     replica.says("XLEN {shop}:log:stream", "1").await;
     replica.command::<()>("REPLICAOF NO ONE").await;
     // The writer dies with the server that has it, and the survivor has read it.
-    let place = dying.log.append(vec![tag(1)].into()).await.unwrap();
+    let place = dying.log.append(vec![tag(1)].into()).await.unwrap().last();
     eventually("it is read", || async {
         survivor.log.reach(place).await == larder::invalidation::Reach::Applied
     })

@@ -30,7 +30,7 @@ impl Fleet {
                 .collect();
             let owed = self.cdn.owes(&batch[0], node.id, intent.is_some());
             let appending = Appending { batch, intent, ..Appending::default() };
-            let at = node.engine.invalidate_as(appending).await.ok();
+            let at = node.engine.invalidate_as(appending).await.ok().map(|places| places.last());
             self.cdn.purged(owed, at);
             self.tally.add(if at.is_some() { "purge" } else { "late purge" });
             self.say(|| format!("{} purged {reached:?} at {at:?}", short(node.id)));

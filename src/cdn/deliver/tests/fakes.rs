@@ -6,7 +6,7 @@ use crate::cdn::{
 };
 use crate::dice::Dice;
 use crate::invalidation::{
-    Appending, Invalidation, Log, LogError, Matcher, Place, Position, Reach as HowFar,
+    Appending, Invalidation, Log, LogError, Matcher, Place, Places, Position, Reach as HowFar,
 };
 use crate::time::{Clock, SystemClock};
 use async_trait::async_trait;
@@ -375,7 +375,7 @@ pub(super) struct SlowLog {
 
 #[async_trait]
 impl Log for SlowLog {
-    async fn append(&self, _: Appending) -> Result<Place, LogError> {
+    async fn append(&self, _: Appending) -> Result<Places, LogError> {
         unreachable!("deliveries append nothing")
     }
 

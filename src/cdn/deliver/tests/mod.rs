@@ -125,7 +125,7 @@ async fn a_purge_is_delivered_and_leaves_the_queue() {
     let bench = Bench::usual();
     let (deliveries, _task) = bench.start(1);
     let position = bench.queue.push_path("/a");
-    assert_eq!(deliveries.wait(position, Duration::from_secs(5)).await, []);
+    assert_eq!(deliveries.wait(&[position], Duration::from_secs(5)).await, []);
     assert_eq!(bench.api.taken(), [url("/a")]);
     assert_eq!(bench.tally.delivered.lock().unwrap().len(), 1);
     assert_eq!(bench.tally.purges.lock().unwrap()["delivered"], 1);
@@ -224,9 +224,10 @@ async fn a_refused_target_is_buried_and_the_others_go_through() {
     assert_eq!(bench.api.taken().len(), 8);
     let dead = bench.queue.dead();
     assert_eq!((dead.len(), dead[0].job.position, &*dead[0].reason), (1, positions[5], "400 bad target"));
-    let outstanding = deliveries.wait(positions[5], Duration::from_secs(1)).await;
+    let outstanding = deliveries.wait(&positions[5..6], Duration::from_secs(1)).await;
     assert_eq!(outstanding[0].reason, OutstandingReason::Dead("400 bad target".into()));
-    assert_eq!(deliveries.wait(positions[8], Duration::from_secs(1)).await, []);
+    assert_eq!(deliveries.wait(&positions[8..], Duration::from_secs(1)).await, []);
+    assert_eq!(deliveries.wait(&positions, Duration::from_secs(1)).await, outstanding, "one of all");
     sleep(Duration::from_secs(3)).await;
     assert_eq!(deliveries.degraded().len(), 1, "{:?}", deliveries.degraded());
     // The operator mends it.
@@ -253,7 +254,7 @@ async fn a_cdn_that_refuses_nearly_everything_is_asked_rarely_and_told_what_it_t
     let stats = &deliveries.stats()[0];
     assert_eq!((stats.state, stats.failing.as_ref().unwrap().kind), (CdnState::Waiting, "refused"));
     let later = bench.queue.push_path("/later");
-    assert_eq!(deliveries.wait(later, Duration::from_secs(300)).await, []);
+    assert_eq!(deliveries.wait(&[later], Duration::from_secs(300)).await, []);
     sleep(Duration::from_secs(3 * 3600)).await;
     bench.emptied().await;
     assert!(bench.api.taken().contains(&url("/good")));
@@ -270,7 +271,7 @@ async fn what_is_not_taken_for_too_long_is_buried_with_the_last_reason() {
     let (deliveries, _task) = bench.start(1);
     sleep(Duration::from_secs(4)).await;
     assert!(matches!(
-        &deliveries.wait(position, Duration::from_secs(2)).await[..],
+        &deliveries.wait(&[position], Duration::from_secs(2)).await[..],
         [Outstanding { reason: OutstandingReason::Waiting, .. }]
     ));
     let took = bench.emptied().await;
@@ -309,7 +310,7 @@ async fn purges_are_repeated_where_that_is_set() {
     let position = bench.queue.push_path("/a");
     sleep(Duration::from_secs(1)).await;
     assert_eq!((bench.api.taken().len(), bench.queue.waiting()), (1, 1), "it stays until the second");
-    assert_eq!(deliveries.wait(position, Duration::from_secs(1)).await, [], "nobody waits for the second");
+    assert_eq!(deliveries.wait(&[position], Duration::from_secs(1)).await, [], "nobody waits for the second");
     assert_eq!((bench.api.taken().len(), bench.queue.waiting()), (1, 1));
     bench.emptied().await;
     assert_eq!(bench.api.taken(), [url("/a"), url("/a")]);
@@ -337,7 +338,7 @@ async fn a_queue_that_cannot_be_reached_costs_no_call_twice() {
     let stats = &deliveries.stats()[0];
     assert_eq!((stats.state, stats.failing.as_ref().unwrap().kind), (CdnState::Unreachable, "queue"));
     assert!(deliveries.degraded()[0].contains("cannot be reached"));
-    let unknown = deliveries.wait(Position::from_u64(1), Duration::from_secs(1)).await;
+    let unknown = deliveries.wait(&[Position::from_u64(1)], Duration::from_secs(1)).await;
     assert!(matches!(unknown[0].reason, OutstandingReason::Unknown(_)));
     bench.queue.set_down(false);
     bench.emptied().await;
@@ -464,8 +465,8 @@ async fn a_crash_at_any_moment_loses_nothing() {
         tokio::join!(crash, push);
         let last = bench.queue.push_path(paths[2]);
         let (other, task) = bench.start(2);
-        assert_eq!(other.wait(last, Duration::from_secs(60)).await, [], "{polls}");
-        assert_eq!(other.wait(first, Duration::from_secs(60)).await, [], "{polls}");
+        assert_eq!(other.wait(&[last], Duration::from_secs(60)).await, [], "{polls}");
+        assert_eq!(other.wait(&[first], Duration::from_secs(60)).await, [], "{polls}");
         let taken = bench.api.taken();
         assert!(paths.iter().all(|path| taken.contains(&url(path))), "{polls}: {taken:?}");
         task.abort();
