@@ -18,8 +18,9 @@ use std::time::Duration;
 /// An audit line names at most so many bytes of what was purged; the count tells how much there was.
 const MAX_AUDITED: usize = 4096;
 
-/// How long the other nodes are waited for: several of their heartbeats, so that whoever is not there by then is cut off.
-const FLEET_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the other nodes are waited for: several of their heartbeats, so that whoever is not there by then is cut off; and longer
+/// than a log that was just born is taken to lack some, where `blind_limit` is what it is by default.
+const FLEET_DEADLINE: Duration = Duration::from_secs(8);
 
 /// How long the CDNs are waited for: most take a purge within a second, and a client waits no longer than this for a head.
 const CDN_DEADLINE: Duration = Duration::from_secs(25);

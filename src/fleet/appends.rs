@@ -1,12 +1,10 @@
 //! The shared log as the port that others append through, announce writes to and wait for.
 
 use super::batch::Batch;
-use super::log::SharedLog;
+use super::log::{Beats, SharedLog};
 use super::queue::Item;
-use super::{Intent, NodeId, Peer, Settle};
-use crate::invalidation::{
-    Appending, IntentId, Invalidation, Log, LogError, Place, Places, Position, Reach, Standing,
-};
+use super::{Intent, Settle};
+use crate::invalidation::{Appending, IntentId, Invalidation, Log, LogError, Place, Places, Reach, Standing};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::try_join_all;
@@ -67,6 +65,21 @@ impl SharedLog {
         if connected { Ok((numbers, appended)) } else { Err(away()) }
     }
 
+    /// Those that have not applied what stands at `place`, as far as heartbeats told.
+    fn behind(&self, Beats { peers, complete, .. }: &Beats, place: Place) -> Vec<String> {
+        let late = peers.iter().filter(|peer| peer.applied < place.position);
+        let mut late: Vec<_> = late.map(|peer| peer.node.to_string()).collect();
+        // What was lost with another log, or with the end of a term, stands elsewhere by now, or nowhere yet.
+        let lost = place.epoch.is_some() && self.ledger.standing(place) == Standing::Beyond;
+        if peers.is_empty() || (lost && late.is_empty()) {
+            late.push(self.node.to_string());
+        }
+        if complete.is_some() {
+            late.push(UNHEARD.to_owned());
+        }
+        late
+    }
+
     /// Applies here what could not be appended in time.
     fn give_up(&self, numbers: &[u64]) {
         let mut state = self.lock();
@@ -80,6 +93,9 @@ impl SharedLog {
         }
     }
 }
+
+/// Stands for the names of nodes that nobody knows.
+const UNHEARD: &str = "others that were not heard of yet, as the log was just born";
 
 fn away() -> LogError {
     LogError::Unavailable(
@@ -182,28 +198,30 @@ impl Log for SharedLog {
         }
     }
 
-    async fn spread(&self, Place { position, .. }: Place, within: Duration) -> Vec<String> {
+    async fn spread(&self, place: Place, within: Duration) -> Vec<String> {
         let deadline = Instant::now() + within;
         let mut beats = self.beats.subscribe();
         // What is known may be from before the position was handed out.
-        let (mut known, mut late) = {
+        let (mut known, mut late, mut complete) = {
             let beats = beats.borrow_and_update();
-            (beats.begun, behind(&beats.peers, position, self.node))
+            (beats.begun, self.behind(&beats, place), None)
         };
         let mut pause = FIRST_ASK;
         self.beat_soon.notify_one();
         loop {
             // Others may have asked meanwhile: their heartbeat will do.
-            let until = deadline.min(Instant::now() + pause);
+            let next = Instant::now() + pause;
+            let until = complete.map_or(next, |complete| next.min(complete)).min(deadline);
             match timeout_at(until, beats.wait_for(|beats| beats.ended > known)).await {
                 Ok(Ok(beats)) => {
-                    known = beats.ended;
-                    late = behind(&beats.peers, position, self.node);
+                    (known, complete) = (beats.ended, beats.complete);
+                    late = self.behind(&beats, place);
                     if late.is_empty() {
                         return late;
                     }
                 }
                 Err(_) if until < deadline => {
+                    complete = complete.filter(|complete| *complete > until);
                     self.beat_soon.notify_one();
                     pause = (pause * 2).min(LAST_ASK);
                 }
@@ -211,12 +229,4 @@ impl Log for SharedLog {
             }
         }
     }
-}
-
-/// Those that have not applied `position`.
-fn behind(peers: &[Peer], position: Position, own: NodeId) -> Vec<String> {
-    if peers.is_empty() {
-        return vec![own.to_string()];
-    }
-    peers.iter().filter(|peer| peer.applied < position).map(|peer| peer.node.to_string()).collect()
 }

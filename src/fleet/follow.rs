@@ -234,13 +234,15 @@ impl SharedLog {
         }
     }
 
-    fn heard(&self, Beat { last, peers, due }: Beat) {
+    fn heard(&self, Beat { last, peers, due, age }: Beat) {
         {
             let mut state = self.lock();
             state.seen = state.seen.max(last);
         }
+        let young = self.settings.blind_limit.saturating_sub(age);
+        let complete = (!young.is_zero()).then(|| Instant::now() + young);
         self.beats.send_modify(|beats| {
-            *beats = Beats { begun: beats.begun, ended: beats.begun, last, peers };
+            *beats = Beats { begun: beats.begun, ended: beats.begun, last, peers, complete };
         });
         for due in due {
             let settle = if due.last { Settle::Last(due.id) } else { Settle::Sweep(due.id) };

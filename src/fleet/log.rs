@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a server that was replaced by an empty one may have gone on taking purges. Connections are watched far more
 /// closely than this.
@@ -122,6 +122,9 @@ pub(super) struct Beats {
     pub(super) ended: u64,
     pub(super) last: Position,
     pub(super) peers: Vec<Peer>,
+    /// From when on nobody else counts as fresh what the log has purged, where that is yet to come: a node that it has not heard of
+    /// followed another log, and no later than this one was born.
+    pub(super) complete: Option<Instant>,
 }
 
 /// A record is missing before the one that came.

@@ -169,6 +169,8 @@ pub struct Beat {
     pub peers: Vec<Peer>,
     /// Intents to be swept, at most [`MAX_DUE`].
     pub due: Vec<Due>,
+    /// How long ago the log was born. A young one may not have heard of nodes that followed another before it.
+    pub age: Duration,
 }
 
 /// The intents of a node that was not heard of for this long are swept by others. Several heartbeats, so that a node that is
@@ -230,7 +232,7 @@ pub trait LogStore: Send + Sync + 'static {
         patience: Duration,
     ) -> Result<Beat, StoreError>;
 
-    /// Says that `node` ends, so that nobody waits for it.
+    /// Says that `node` ends, so that nobody waits for it. A heartbeat of it that comes later changes nothing.
     async fn leave(&self, node: NodeId) -> Result<(), StoreError>;
 
     /// Records an intent.

@@ -8,13 +8,13 @@
 //!
 //! | key | type | content |
 //! | --- | --- | --- |
-//! | `{namespace}:log:head` | hash | `layout`, `birth`, `term`, `replid`, `ends`, `cdns` (which there are, and when a node that has it was last heard of), `last` (position handed out or seen), `tip` (position of the newest record), `all_hard`, `tag_soft`, … (when each kind of matcher was last purged), `hard` and `soft` (1 once the table was made) |
+//! | `{namespace}:log:head` | hash | `layout`, `birth`, `term`, `replid`, `ends`, `cdns` (which there are, and when a node that has it was last heard of), `last` (position handed out or seen), `tip` (position of the newest record), `born` (when, in milliseconds), `all_hard`, `tag_soft`, … (when each kind of matcher was last purged), `hard` and `soft` (1 once the table was made) |
 //! | `{namespace}:log:stream` | stream | a record, its ID its position: `previous`, `id`, `urgent`, `purges`, `epoch` |
 //! | `{namespace}:log:table:hard`, `…:soft` | string | birth, then the slots, 8 bytes each, big-endian |
 //! | `{namespace}:log:intents` | hash | ID → deadline, node, purges; ID and `n` → names |
 //! | `{namespace}:log:due` | sorted set | IDs of intents by deadline |
 //! | `{namespace}:log:owned` | sorted set | node and ID of intents not swept yet, in the order of their bytes |
-//! | `{namespace}:log:nodes` | hash | node → position applied, time of its last heartbeat |
+//! | `{namespace}:log:nodes` | hash | node → position applied, time of its last heartbeat; or that it left, and when |
 //! | `{namespace}:log:names` | stream | names of a record, under its position: `id`, `names` |
 //! | `{namespace}:log:cdn:NAME` | stream | the queue of a CDN: see `outbox` |
 //!

@@ -6,7 +6,9 @@ if not head then
 end
 local time, sweep, room, patience = now(), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
-redis.call('HSET', NODES, ARGV[2], ARGV[3] .. ' ' .. string.format('%.0f', time))
+if not has_left(redis.call('HGET', NODES, ARGV[2])) then
+  redis.call('HSET', NODES, ARGV[2], ARGV[3] .. ' ' .. string.format('%.0f', time))
+end
 local peers, alive, living = {}, {}, 0
 local nodes = redis.call('HGETALL', NODES)
 for i = 1, #nodes, 2 do
@@ -15,12 +17,13 @@ for i = 1, #nodes, 2 do
     local applied, beat = string.match(nodes[i + 1], '^(%d+%-%d+) (%d+)$')
     -- A beat from the future was timed by another server, before a fail-over: its node will beat again if it lives.
     local silent = beat and math.abs(time - tonumber(beat))
+    local left = has_left(nodes[i + 1])
     if silent and silent <= sweep then
       alive[node], living = true, living + 1
     end
     if silent and silent <= patience then
       peers[#peers + 1], peers[#peers + 2] = node, applied
-    else
+    elseif not left or math.abs(time - tonumber(left)) > patience then
       redis.call('HDEL', NODES, node)
     end
   end
@@ -84,4 +87,6 @@ end
 if changed then
   note_cdns(cdns)
 end
-return { 'ok', text(head.last), peers, due, told(cdns), deserted, forgotten }
+-- A log that is older than the field was not born just now. What another server timed, before a fail-over, is taken as heartbeats are.
+local born = tonumber(redis.call('HGET', HEAD, 'born') or '') or 0
+return { 'ok', text(head.last), peers, due, math.abs(time - born), told(cdns), deserted, forgotten }

@@ -109,6 +109,11 @@ local function guard(epoch)
   return head
 end
 
+-- When a node said that it ends. Its life is over then, whatever of it comes later.
+local function has_left(node)
+  return string.match(node or '', '^left (%d+)$')
+end
+
 -- An intent is kept as its deadline (14 digits), then 'n' and its node or '-', then what it purges.
 local function intent_from(value, names)
   if not value or #value < 15 then

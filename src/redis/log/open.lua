@@ -13,14 +13,15 @@ local seen = position(ARGV[2])
 local most_terms = tonumber(ARGV[5])
 
 -- Nodes count as alive but say anew how far they have come: what they had applied of another term or log may look ahead of
--- what this one holds.
+-- what this one holds. Those that left stay away.
 local function reset_nodes(birth)
-  local nodes = ask('HKEYS', NODES) or {}
+  local nodes = ask('HGETALL', NODES) or {}
   redis.call('DEL', NODES)
   redis.call('HSET', NODES, BIRTH, birth)
-  for _, node in ipairs(nodes) do
-    if #node == 16 then
-      redis.call('HSET', NODES, node, START .. ' ' .. string.format('%.0f', now()))
+  for i = 1, #nodes, 2 do
+    if #nodes[i] == 16 then
+      local left = has_left(nodes[i + 1])
+      redis.call('HSET', NODES, nodes[i], left and nodes[i + 1] or START .. ' ' .. string.format('%.0f', now()))
     end
   end
 end
@@ -105,7 +106,7 @@ local function be_born()
   redis.call('DEL', HEAD, STREAM, TABLES[1], TABLES[2], INTENTS, DUE, OWNED, NAMES)
   redis.call(
     'HSET', HEAD, 'layout', LAYOUT, 'birth', birth, 'term', 1, 'replid', replid, 'ends', '',
-    'last', text(next_after(seen)), 'tip', START, 'all_hard', START, 'all_soft', START,
+    'born', string.format('%.0f', now()), 'last', text(next_after(seen)), 'tip', START, 'all_hard', START, 'all_soft', START,
     'cdns', head and head.cdns or ''
   )
   redis.call('HSET', INTENTS, BIRTH, birth)

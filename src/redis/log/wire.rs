@@ -8,6 +8,7 @@ use crate::redis::wire::{array, position_of};
 use redis::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl From<Malformed> for StoreError {
     fn from(malformed: Malformed) -> Self {
@@ -208,9 +209,10 @@ fn marks_of(fields: &[Value]) -> Result<Marks, Malformed> {
     marks.collect::<Result<Vec<_>, _>>()?.try_into().map_err(|_| Malformed)
 }
 
-/// Last, nodes with what they have applied, intents with whether it is the last time, what they purge and its names.
+/// Last, nodes with what they have applied, intents with whether it is the last time, what they purge and its names; the log's age
+/// in milliseconds.
 pub(super) fn beat(fields: &[Value]) -> Result<Beat, Malformed> {
-    let [last, peers, due] = fields else { return Err(Malformed) };
+    let [last, peers, due, Value::Int(age)] = fields else { return Err(Malformed) };
     let (peers, odd) = array(peers)?.as_chunks::<2>();
     let (due, rest) = array(due)?.as_chunks::<4>();
     if !odd.is_empty() || !rest.is_empty() {
@@ -231,6 +233,7 @@ pub(super) fn beat(fields: &[Value]) -> Result<Beat, Malformed> {
         last: position(last)?,
         peers: peers.iter().map(peer).collect::<Result<_, _>>()?,
         due: due.iter().map(intent).collect::<Result<_, _>>()?,
+        age: Duration::from_millis(age.unsigned_abs()),
     })
 }
 

@@ -171,6 +171,36 @@ async fn nodes_live_while_they_beat() {
 }
 
 #[tokio::test]
+async fn a_node_that_left_is_gone_whatever_comes_of_it_later() {
+    let (server, log, head) = fresh().await;
+    let beat = async |epoch, node| -> Vec<_> {
+        let beat = log.beat(epoch, node, Position::START, NODE_TIMEOUT).await.unwrap();
+        beat.peers.iter().map(|peer| peer.node).collect()
+    };
+    log.intend(head.epoch(), &intent(1, Some(GONE), LONG)).await.unwrap();
+    beat(head.epoch(), GONE).await;
+    log.leave(GONE).await.unwrap();
+    // A heartbeat that was under way.
+    assert_eq!(beat(head.epoch(), GONE).await, []);
+    let next = log.beat(head.epoch(), ME, Position::START, NODE_TIMEOUT).await.unwrap();
+    assert_eq!((next.peers.len(), next.due), (1, vec![due(1, false)]), "what it announced is swept at once");
+    // Neither does another log bring it back.
+    server.command::<()>("DEL {shop}:log:stream {shop}:log:table:hard {shop}:log:due").await;
+    let head = log.open(Position::START, None).await.unwrap();
+    assert_eq!(beat(head.epoch(), ME).await, [ME]);
+    assert_eq!(beat(head.epoch(), GONE).await, [ME]);
+    assert_eq!(server.command::<usize>("HLEN {shop}:log:nodes").await, 3);
+    // Its end is forgotten in time.
+    let (seconds, _): (u64, u64) = server.command("TIME").await;
+    let mut command = redis::cmd("HSET");
+    command.arg("{shop}:log:nodes").arg(&GONE.0.to_be_bytes()[..]);
+    command.arg(format!("left {}", (seconds - NODE_TIMEOUT.as_secs() - 10) * 1000));
+    command.query_async::<()>(&mut server.connect().await).await.unwrap();
+    assert_eq!(beat(head.epoch(), ME).await, [ME]);
+    assert_eq!(server.command::<usize>("HLEN {shop}:log:nodes").await, 2);
+}
+
+#[tokio::test]
 async fn intents_are_bounded() {
     let (server, log, head) = fresh().await;
     let fill = "for i = 1, 100000 do redis.call('HSET', KEYS[1], string.format('%016d', i), 'x') end";

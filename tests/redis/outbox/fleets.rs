@@ -121,11 +121,55 @@ async fn buried<T>(server: &RedisServer, node: u128, what: impl Future<Output = 
     }
 }
 
+/// Makes the log one that was born long ago.
+async fn aged(server: &RedisServer) {
+    server.command::<()>("HDEL {shop}:log:head born").await;
+}
+
+/// A log that is born anew knows nobody. Whoever was cut off before may go on serving, until it is blind.
+#[tokio::test]
+async fn a_log_that_was_just_born_may_not_know_all_nodes() {
+    let server = RedisServer::start().await;
+    let node = follower_for(&server.url(), 5, cdns(), Duration::from_secs(60)).await;
+    aged(&server).await;
+    let before = node.log.append(vec![tag(0)].into()).await.unwrap().last();
+    assert_eq!(node.log.spread(before, super::LONG).await, [""; 0]);
+    server.command::<()>("FLUSHALL").await;
+    let place = within("it is appended to another log", async {
+        loop {
+            let appended = node.log.append(vec![tag(1)].into()).await;
+            let place = appended.ok().map(|places| places.last());
+            if let Some(place) = place.filter(|place| place.epoch != before.epoch) {
+                break place;
+            }
+        }
+    })
+    .await;
+    let behind = node.log.spread(place, Duration::from_millis(500)).await;
+    assert!(behind[0].contains("just born") && behind.len() == 1, "{behind:?}");
+    aged(&server).await;
+    assert_eq!(node.log.spread(place, super::LONG).await, [""; 0], "whoever it does not know is blind");
+    // What went with the log is not known to stand in this one.
+    assert_eq!(node.log.spread(before, Duration::from_millis(500)).await, [NodeId(5).to_string()]);
+}
+
+#[tokio::test]
+async fn a_log_is_young_for_as_long_as_nodes_may_take_to_be_blind() {
+    let server = RedisServer::start().await;
+    let node = follower_for(&server.url(), 5, cdns(), Duration::from_secs(2)).await;
+    let place = node.log.append(vec![tag(0)].into()).await.unwrap().last();
+    assert_eq!(node.log.spread(place, super::LONG).await, [""; 0]);
+    let (seconds, _): (u64, u64) = server.command("TIME").await;
+    let born: u64 = server.command("HGET {shop}:log:head born").await;
+    assert!((seconds + 1) * 1000 >= born + 2000, "{seconds} {born}");
+}
+
 #[tokio::test]
 async fn a_node_that_may_be_serving_is_waited_for() {
     let server = RedisServer::start().await;
     for (blind_limit, waits) in [(Duration::from_secs(60), true), (Duration::from_secs(5), false)] {
         let one = follower_for(&server.url(), 5, cdns(), blind_limit).await;
+        aged(&server).await;
         silent(&server, NodeId(6), 20).await;
         let place = one.log.append(vec![tag(0)].into()).await.unwrap().last();
         let behind = one.log.spread(place, if waits { Duration::from_secs(2) } else { super::LONG }).await;

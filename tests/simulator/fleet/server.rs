@@ -38,6 +38,7 @@ struct Data {
     queue: Option<Queue>,
     /// It was made by a node that knew of no log before.
     new_queue: bool,
+    born: Timestamp,
 }
 
 #[derive(Clone)]
@@ -202,7 +203,8 @@ impl Server {
                     last: inner.next(seen, seen, now),
                     marks: Default::default(),
                 };
-                inner.primary = Data { head: Some(head), history: inner.history, ..Data::default() };
+                inner.primary =
+                    Data { head: Some(head), history: inner.history, born: now, ..Data::default() };
             }
             let history = inner.history;
             let data = &mut inner.primary;
@@ -384,7 +386,7 @@ impl LogStore for Server {
                 let (purges, names) = (Arc::clone(&kept.purges), kept.names.clone());
                 Due { id: *id, purges, names, last: over(kept) }
             });
-            Ok(Beat { last, peers, due: due.collect() })
+            Ok(Beat { last, peers, due: due.collect(), age: now.since(inner.primary.born) })
         })
         .await
     }
