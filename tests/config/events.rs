@@ -77,6 +77,7 @@ fn rules_say_what_they_are_about_and_purge() {
     - { event: e, purge: [] }
     - { name: e, purge: [{ all: true }] }
     - { event: e, tag: t, purge: [{ tag: t, url: /a }, { tags: [a] }, {}, { all: false }] }
+    - { event: e, purge: [{ tag: t, soft: true }, { tag: t, when: { status: [201] } }] }
 ",
         &[
             "4:7: events.rules[0].event: is missing; write the name of the events it is about, such as `event: product_updated`",
@@ -88,6 +89,8 @@ fn rules_say_what_they_are_about_and_purge() {
             "7:58: events.rules[3].purge[1].tags: `tags` does not belong here; write an item for each: `- { tag: … }`",
             "7:71: events.rules[3].purge[2]: names nothing; write an item of the list for each, such as `- { tag: catalog }`",
             "7:82: events.rules[3].purge[3].all: purges nothing; write `all: true`, or leave it out",
+            "8:37: events.rules[4].purge[0].soft: `soft` does not belong here; write it beside `purge`, in a rule of its own",
+            "8:61: events.rules[4].purge[1].when: `when` does not belong here; leave it out: an event has no reply, and what it lacks it does not purge",
         ],
     );
 }

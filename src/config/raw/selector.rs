@@ -20,6 +20,9 @@ pub(in crate::config) trait Cause: Clone {
 
     /// Where `soft` belongs.
     const SOFT: &'static str;
+
+    /// What becomes of `when` and `on_unknown`, which only purges of writes have.
+    const CONDITION: &'static str;
 }
 
 /// A write that passes: `on_write`.
@@ -34,6 +37,7 @@ impl Cause for ByWrite {
     const EXAMPLE: &'static str = "a selector such as `{ url: self }` or `{ tag: catalog }`";
     const ITEM: &'static str = "write an item of the list for each, such as `- { url: self }`";
     const SOFT: &'static str = "write it beside `purge`, or in an item of it";
+    const CONDITION: &'static str = "write it in an item of `purge`";
 }
 
 /// An event of the application: `events.rules`.
@@ -47,7 +51,9 @@ impl Cause for ByEvent {
 
     const EXAMPLE: &'static str = "a selector such as `{ tag: \"product:{product_id}\" }`";
     const ITEM: &'static str = "write an item of the list for each, such as `- { tag: catalog }`";
-    const SOFT: &'static str = "write it beside `purge`";
+    const SOFT: &'static str = "write it beside `purge`, in a rule of its own";
+    const CONDITION: &'static str =
+        "leave it out: an event has no reply, and what it lacks it does not purge";
 }
 
 /// What a purge names.
@@ -71,6 +77,7 @@ impl<C: Cause> Record for Selector<C> {
             "routes" => "write an item for each: `- { route: … }`",
             "path" => "write `url`, or `prefix` for everything below",
             "soft" => C::SOFT,
+            "when" | "on_unknown" => C::CONDITION,
             _ => return None,
         };
         Some(Hint::Instead(remedy.into()))
@@ -81,9 +88,15 @@ impl<C: Cause> Selector<C> {
     /// The one thing that `entries` of `item` name.
     pub(super) fn one(item: &Item<'_>, entries: &[(&Key, Item<'_>)]) -> Option<Self> {
         let [(key, value)] = entries else {
-            let problem =
-                if entries.is_empty() { "names nothing" } else { "names several things in one item" };
-            item.fault(problem, C::ITEM);
+            let is_known = |key: &Key| Self::KEYS.contains(&key.text.as_str());
+            for (key, _) in entries.iter().filter(|(key, _)| !is_known(key)) {
+                item.unknown_key::<Self>(key);
+            }
+            match entries.iter().filter(|(key, _)| is_known(key)).count() {
+                0 if entries.is_empty() => item.fault("names nothing", C::ITEM),
+                0 | 1 => {}
+                _ => item.fault("names several things in one item", C::ITEM),
+            }
             return None;
         };
         match key.text.as_str() {
