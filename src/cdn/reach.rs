@@ -19,10 +19,10 @@
 mod rules;
 
 use self::rules::{answers, fill};
-use super::spelling::{folder, normal, spellings};
+use super::spelling::{folder, spellings};
 use super::tags::{overflow_word, words_of_matcher};
 use super::{CdnSettings, HostUse, Limits, Location, Target, TargetKind};
-use crate::invalidation::{Invalidation, Matcher, Mode, Template, Variable};
+use crate::invalidation::{Invalidation, Matcher, Mode, Template, Variable, plain_path};
 use crate::key::HostAliases;
 use crate::route::{Filled, HostPattern, PathPattern};
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Aim {
             Matcher::Path { authority, path } => self.of_path(authority, path, reach)?,
             Matcher::Prefix { authority, .. } if !self.stands_before(authority, reach) => Vec::new(),
             matcher @ Matcher::Prefix { authority, path } => match self.limits.prefix {
-                Some(_) => self.below(authority, &normal(path), reach)?,
+                Some(_) => self.below(authority, &plain_path(path), reach)?,
                 None => self.by_word(matcher, TargetKind::Prefix)?,
             },
             matcher @ Matcher::Tag(tag) => match words_of_matcher(matcher, &self.limits) {
@@ -146,7 +146,7 @@ impl Aim {
         }
         let wider = match words_of_matcher(&Matcher::path(authority, path), &self.limits) {
             Some(word) => Ok(told(word)),
-            None => self.below(authority, &normal(path), reach),
+            None => self.below(authority, &plain_path(path), reach),
         };
         // Without any way to reach the queries of a URL, at least the URL.
         wider.or_else(|unsayable| match self.limits.url {

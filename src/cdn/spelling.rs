@@ -1,20 +1,13 @@
 //! Paths as URLs spell them.
 
-use crate::invalidation::normal_form;
+use crate::invalidation::{plain_path, push_escaped};
 
 /// The URLs' spellings of the path of a purge, the one it was written in first: a purge means every spelling of a path, and a
 /// CDN may know it by the normal one.
 pub(super) fn spellings(raw: &str) -> Vec<String> {
     let written = as_written(raw);
-    let normal = normal(raw);
+    let normal = plain_path(raw);
     if normal == written { vec![normal] } else { vec![written, normal] }
-}
-
-/// The normal form of a path, escaped: the one name for everything at or below it.
-pub(super) fn normal(raw: &str) -> String {
-    let mut path = String::new();
-    normal_form(raw).iter().for_each(|byte| push(&mut path, *byte));
-    path
 }
 
 /// The folder that a path lies in; `None`: it is the root.
@@ -42,19 +35,10 @@ fn as_written(raw: &str) -> String {
     for (at, byte) in bytes.iter().enumerate() {
         match bytes[at..] {
             [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => path.push('%'),
-            _ => push(&mut path, *byte),
+            _ => push_escaped(&mut path, *byte),
         }
     }
     path
-}
-
-/// A byte of a path, escaped unless RFC 3986, 3.3, lets it stand.
-fn push(path: &mut String, byte: u8) {
-    if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) {
-        path.push(char::from(byte));
-    } else {
-        path.push_str(&format!("%{byte:02X}"));
-    }
 }
 
 #[cfg(test)]

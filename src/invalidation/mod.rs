@@ -30,7 +30,7 @@ pub use ledger::{Ledger, LedgerSettings, LedgerStats, Standing, Verdict};
 pub use log::{Appending, IntentId, LocalLog, Log, LogError, Reach};
 pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};
 pub use names::{BadNames, Names};
-pub use path::{as_segment, climbs, normal_form};
+pub use path::{as_segment, climbs, normal_form, plain_path, push_escaped};
 pub use plan::{BodySeen, ReplySeen, WritePlan, WriteSeen, plan_write};
 pub use position::{Fence, ParsePositionError, Position};
 pub use purge::Purge;

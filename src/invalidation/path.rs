@@ -5,6 +5,7 @@
 
 use super::values::segment_text;
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// Segments that count in a prefix. Real APIs nest a few levels; the bound keeps what an entry answers to small.
 pub(super) const MAX_PREFIX_SEGMENTS: usize = 16;
@@ -47,6 +48,23 @@ pub(super) fn normal_path(raw: &str, mut visit: impl FnMut(&[u8], usize)) -> Vec
 /// escaped to be part of one.
 pub fn normal_form(raw: &str) -> Vec<u8> {
     normal_path(raw, |_, _| {})
+}
+
+/// The [normal form](normal_form) of a path as a URL spells it: the one name for everything at or below it.
+pub fn plain_path(raw: &str) -> String {
+    let mut path = String::with_capacity(raw.len());
+    normal_form(raw).iter().for_each(|byte| push_escaped(&mut path, *byte));
+    path
+}
+
+/// Adds a byte of a path, escaped unless RFC 3986, 3.3, lets it stand.
+pub fn push_escaped(path: &mut String, byte: u8) {
+    if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) {
+        path.push(char::from(byte));
+    } else {
+        // Writing to a string cannot fail.
+        _ = write!(path, "%{byte:02X}");
+    }
 }
 
 /// The first [`MAX_PREFIX_SEGMENTS`] segments of a path in its normal form.

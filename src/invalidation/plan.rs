@@ -50,6 +50,24 @@ pub struct WritePlan {
     pub waits: bool,
 }
 
+impl WritePlan {
+    /// Adds what the list does not say already; what dies need not turn stale.
+    fn push(&mut self, matcher: Matcher, mode: Mode) {
+        let said = |known: &Invalidation| {
+            known.matcher == matcher && (known.mode == mode || known.mode == Mode::Hard)
+        };
+        if !self.purges.iter().any(said) {
+            self.purges.push(Invalidation { matcher, mode });
+        }
+    }
+
+    /// Adds what another reading of the same write invalidates.
+    pub fn add(&mut self, other: Self) {
+        other.purges.into_iter().for_each(|Invalidation { matcher, mode }| self.push(matcher, mode));
+        self.waits |= other.waits;
+    }
+}
+
 /// The invalidations of a write: none when the reply proves that nothing changed (4xx).
 ///
 /// A write whose outcome is unknown, or that the origin failed (5xx), may have been done: all that can be known is
@@ -155,13 +173,14 @@ impl<C: Fn(&str) -> String> Scene<'_, '_, C> {
             (_, Some(stand_in)) => self.add(stand_in, None, mode),
             (Located::Before(known), None) => {
                 let folder = self.folder(&known);
-                self.push(folder.map_or(Matcher::All, |at| Matcher::prefix(&at.authority, &at.path)), mode);
+                self.plan
+                    .push(folder.map_or(Matcher::All, |at| Matcher::prefix(&at.authority, &at.path)), mode);
             }
             // Any client can write dots into a path, so they reach no more than a name in the same place could: of a host
             // the one path that they lead to, and no host is called by dots.
             (Located::Climbing(known), None) => match self.folder(&known) {
                 Some(root) if normal_form(&root.path) == b"/" => self.add_path(&root, mode),
-                Some(at) => self.push(Matcher::prefix(&at.authority, &at.path), mode),
+                Some(at) => self.plan.push(Matcher::prefix(&at.authority, &at.path), mode),
                 None => {}
             },
         }
@@ -179,12 +198,12 @@ impl<C: Fn(&str) -> String> Scene<'_, '_, C> {
             }
             Selector::Prefix(_) => {
                 if let Ok(place) = self.place(&text) {
-                    self.push(Matcher::prefix(&place.authority, &place.path), mode);
+                    self.plan.push(Matcher::prefix(&place.authority, &place.path), mode);
                 }
             }
-            Selector::Tag(_) => self.push(Matcher::Tag(text.into()), mode),
-            Selector::Route(route) => self.push(Matcher::Route(route.clone()), mode),
-            Selector::All => self.push(Matcher::All, mode),
+            Selector::Tag(_) => self.plan.push(Matcher::Tag(text.into()), mode),
+            Selector::Route(route) => self.plan.push(Matcher::Route(route.clone()), mode),
+            Selector::All => self.plan.push(Matcher::All, mode),
         }
     }
 
@@ -197,24 +216,14 @@ impl<C: Fn(&str) -> String> Scene<'_, '_, C> {
         let written = Matcher::path(&place.authority, &place.path);
         let resolved = resolve_dots(&place.path).map(|path| Matcher::path(&place.authority, &path));
         if let Some(resolved) = resolved.filter(|resolved| resolved.hash() != written.hash()) {
-            self.push(resolved, mode);
+            self.plan.push(resolved, mode);
         }
-        self.push(written, mode);
+        self.plan.push(written, mode);
     }
 
     /// The folder of a URL that is known up to a value that is not; `None` when not even its host is.
     fn folder(&self, known: &str) -> Option<Place> {
         self.place(&known[..=known.rfind('/')?]).ok()
-    }
-
-    /// Adds what the list does not say already; what dies need not turn stale.
-    fn push(&mut self, matcher: Matcher, mode: Mode) {
-        let said = |known: &Invalidation| {
-            known.matcher == matcher && (known.mode == mode || known.mode == Mode::Hard)
-        };
-        if !self.plan.purges.iter().any(said) {
-            self.plan.purges.push(Invalidation { matcher, mode });
-        }
     }
 }
 

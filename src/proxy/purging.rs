@@ -6,7 +6,7 @@ use super::exchange::Exchange;
 use super::target::Target;
 use super::write::Write;
 use crate::engine::{Engine, Route};
-use crate::invalidation::{BodySeen, ReplySeen, Values, WritePlan, WriteSeen, plan_write};
+use crate::invalidation::{BodySeen, ReplySeen, Values, WritePlan, WriteSeen, plain_path, plan_write};
 use crate::key::canonical_authority;
 use http::{HeaderMap, StatusCode};
 use pingora::Result;
@@ -113,6 +113,8 @@ pub(super) fn reply_passes(
     }
 }
 
+/// What a write purges by its `route`, and, where its path is spelled so that an origin may read it as another one, by the route
+/// of that.
 fn plan(
     edge: &Edge,
     exchange: &Exchange,
@@ -121,6 +123,29 @@ fn plan(
     reply: Option<ReplySeen<'_>>,
 ) -> WritePlan {
     let target = Target::of(request, &exchange.connection, edge);
+    let mut plan = plan_by(edge, exchange, request, &target, route, reply);
+    let plain = plain_path(target.path);
+    if plain == target.path {
+        return plan;
+    }
+    let meant = edge.rules().find(target.authority(), &plain, &request.method);
+    if meant.index != route.index {
+        // Bodies are gathered as the route says by which the write passes.
+        let reply = reply.map(|reply| ReplySeen { body: BodySeen::Whole(None), ..reply });
+        let target = Target { path: &plain, ..target };
+        plan.add(plan_by(edge, exchange, request, &target, meant, reply));
+    }
+    plan
+}
+
+fn plan_by(
+    edge: &Edge,
+    exchange: &Exchange,
+    request: &RequestHeader,
+    target: &Target<'_>,
+    route: &Route,
+    reply: Option<ReplySeen<'_>>,
+) -> WritePlan {
     let captures = route.pattern.as_ref().and_then(|pattern| pattern.path.captures(target.path));
     let values = Values {
         captures: &|name| captures.as_ref()?.get(name),

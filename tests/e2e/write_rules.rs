@@ -341,6 +341,39 @@ async fn a_path_cannot_climb_out_of_the_folder_of_a_rule() {
 }
 
 #[tokio::test]
+async fn a_write_whose_path_is_spelled_oddly_purges_what_its_plain_spelling_does() {
+    let rules = r#"
+        routes:
+          - name: product
+            path: /products/{id}
+            cache: bypass
+            on_write:
+              purge: [{ url: "/categories/{id}" }]
+          - { name: category, path: "/categories/{id}", cache: { ttl: 60s } }
+          - name: rest
+            path: /**
+            on_write:
+              purge: [{ url: /categories/8 }]
+    "#;
+    for (path, expected) in [
+        ("/products/7", &[7][..]),
+        ("/products/%37", &[7]),
+        // The route by which it passes is the other one, and counts as well.
+        ("/products/7/", &[7, 8]),
+        ("//products/7", &[7, 8]),
+        ("/x/../products/7", &[7, 8]),
+        ("/products/7;v=1", &[7]),
+        ("/products/7/x", &[8]),
+    ] {
+        let origin = Origin::start().await;
+        origin.otherwise(|_| Reply::ok("done"));
+        let larder = stored(&origin, rules).await;
+        larder.request("PUT", path).body("data").send().await;
+        assert_eq!(gone(&larder).await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn conditions_are_judged_by_the_reply_and_hold_where_there_is_none() {
     let rules = r#"
         routes:

@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::{configuration, output};
 use crate::app::tag_fields;
 use crate::engine::{CacheRule, Collapse, Route, Rules};
+use crate::invalidation::plain_path;
 use crate::key::RequestTarget;
 use crate::origin::OriginSettings;
 use crate::route::ambiguity;
@@ -71,6 +72,12 @@ fn page(rules: &Rules, origins: &[OriginSettings], request: &Request) -> String 
     }
     if !request.method.is_safe() {
         writes::write(&mut page, rules, route, request, captures.as_ref());
+        let plain = plain_path(&request.path);
+        let meant = rules.find(&request.authority, &plain, &request.method);
+        if meant.index != route.index {
+            let why = "since the origin may read the path so";
+            page.line("and", &format!("what a write to {plain} purges by the route {}, {why}", meant.name));
+        }
     }
     page.finish()
 }

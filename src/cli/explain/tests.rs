@@ -267,6 +267,9 @@ purges      url shop.example.com/api/v1/products/42    the target of a write (RF
 when        the origin has answered, unless with 4xx; also when it fails or the outcome is unknown
 ",
     );
+    let odd = explain("PUT", "http://shop.example.com//api/v1/products/42", &[]);
+    let and = "and         what a write to /api/v1/products/42 purges by the route product, since the origin may read the path so\n";
+    assert!(odd.ends_with(and), "{odd}");
     let soft = explain("POST", "http://shop.example.com/api/v1/carts/7", &[]);
     assert!(
         soft.contains("            everything (soft)                    on_write { all: true }\n"),
