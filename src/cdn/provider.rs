@@ -108,11 +108,12 @@ pub struct Call {
 /// Why a call brought nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// Not now: too many calls, a failure of the CDN, no answer, wrong credentials (which an operator can mend). The call is
-    /// repeated.
+    /// Not now: too many calls, a failure of the CDN, no answer; or wrong credentials, or a wrong distribution, zone or service,
+    /// which an operator can mend. The call is repeated.
     #[error("{reason}")]
     Later {
-        /// A word for metrics: `throttled`, `server_error`, `timeout`, `connect`, `credentials`, `in_progress`.
+        /// A word for metrics: `throttled`, `server_error`, `timeout`, `connect`, `credentials`, `not_found`,
+        /// `in_progress`.
         kind: &'static str,
         /// What an operator should read; no secret is in it.
         reason: String,

@@ -49,3 +49,20 @@ pub enum ProviderSettings {
     /// Any other API, by template.
     Http(providers::http::HttpSettings),
 }
+
+impl ProviderSettings {
+    /// What of it the API finds, or does not, as an operator calls it.
+    pub fn place(&self) -> &'static str {
+        match self {
+            #[cfg(feature = "cloudfront")]
+            Self::Cloudfront(_) => "distribution",
+            Self::Fastly(_) => "service",
+            Self::Cloudflare(_) => "zone",
+            Self::Akamai(_) => "host",
+            Self::Google(_) => "project or URL map",
+            Self::Azure(_) => "subscription, resource group, profile or endpoint",
+            Self::Bunny(_) => "pull zone",
+            Self::Http(_) => "address",
+        }
+    }
+}

@@ -121,7 +121,7 @@ async fn a_wrong_distribution_waits_to_be_mended() {
     }
     let server = Python::start("cloudfront.py").await;
     let error = cloudfront(server.url(), "ENONE").send(&call(1, vec![Target::All])).await.unwrap_err();
-    assert_eq!(error.as_str(), "credentials");
+    assert_eq!(error.as_str(), "not_found");
     assert!(error.to_string().contains("NoSuchDistribution"), "{error}");
 }
 
@@ -251,7 +251,7 @@ async fn failures_are_told_apart() {
         (403, "AccessDenied", "credentials"),
         (403, "ExpiredToken", "credentials"),
         (403, "SignatureDoesNotMatch", "credentials"),
-        (404, "NoSuchDistribution", "credentials"),
+        (404, "NoSuchDistribution", "not_found"),
         (400, "InvalidArgument", "refused"),
         (413, "BatchTooLarge", "refused"),
     ] {

@@ -40,7 +40,7 @@ async fn every_failure(secret: &str, provider: impl Fn(&str) -> Box<dyn Provider
         (Say::reply(503, &[], "<html>no"), "server_error"),
         (Say::reply(401, &[], ""), "credentials"),
         (Say::reply(403, &[], "{}"), "credentials"),
-        (Say::reply(404, &[], "nothing here"), "credentials"),
+        (Say::reply(404, &[], "nothing here"), "not_found"),
         (Say::reply(413, &[], ""), "refused"),
         (Say::reply(302, &["Location: http://127.0.0.1:9/"], ""), "refused"),
         (Say::reply(200, &[], "<html>welcome to the hotel</html>"), "server_error"),

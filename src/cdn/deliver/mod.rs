@@ -155,8 +155,9 @@ impl Deliveries {
 
     /// What does not work as it should, a sentence each. Nothing in them is from the replies of APIs.
     pub fn degraded(&self) -> Vec<String> {
-        let now = |delivery: &Delivery| delivery.clock.now();
-        let each = self.each.iter().map(|delivery| sentences(&delivery.stats(), now(delivery)));
+        let each = self.each.iter().map(|delivery| {
+            sentences(&delivery.stats(), delivery.settings.provider.place(), delivery.clock.now())
+        });
         each.flatten().collect()
     }
 
@@ -179,8 +180,8 @@ impl Deliveries {
     }
 }
 
-/// What an operator has to know of a CDN.
-fn sentences(stats: &CdnStats, now: crate::time::Timestamp) -> Vec<String> {
+/// What an operator has to know of a CDN, whose API is asked for a `place` there.
+fn sentences(stats: &CdnStats, place: &str, now: crate::time::Timestamp) -> Vec<String> {
     let CdnStats { name, state, backlog, failing } = stats;
     let mut found = Vec::new();
     match failing {
@@ -189,6 +190,11 @@ fn sentences(stats: &CdnStats, now: crate::time::Timestamp) -> Vec<String> {
         }
         Some(failing) if failing.kind == "credentials" => {
             found.push(format!("CDN `{name}`: its API refuses the credentials; purges wait for better ones"));
+        }
+        Some(failing) if failing.kind == "not_found" => {
+            found.push(format!(
+                "CDN `{name}`: its API knows no such {place}, or not with these credentials; purges wait until that is mended"
+            ));
         }
         _ => {}
     }

@@ -264,7 +264,7 @@ fn refusal(error: CallError, reply: &Response<Bytes>, objects: usize) -> CallErr
         }
         // Whatever is there, it is not Fast Purge; an operator can mend the host.
         (CallError::Refused { reason }, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) => {
-            CallError::Later { kind: "credentials", reason, after: None }
+            CallError::Later { kind: "not_found", reason, after: None }
         }
         (error, _) => error,
     }

@@ -118,7 +118,7 @@ impl Provider for Cloudflare {
         for body in self.bodies(call) {
             let request = Request::post(&self.address).header(AUTHORIZATION, &self.bearer);
             let reply = exchange(&self.client, json(request, &body)?, &[self.token.expose()]).await?;
-            if let Some(error) = judge_address(&reply).or_else(|| unsuccessful(&reply)) {
+            if let Some(error) = verdict(&reply) {
                 return Err(error);
             }
         }
@@ -126,9 +126,21 @@ impl Provider for Cloudflare {
     }
 }
 
+/// What a reply says of a call. An ID that is none of a zone's is refused as what cannot be routed, with 404 or 400.
+fn verdict(reply: &Response<Bytes>) -> Option<CallError> {
+    match judge_address(reply) {
+        Some(CallError::Refused { reason })
+            if unsuccessful(reply).is_some_and(|error| error.as_str() == "not_found") =>
+        {
+            Some(CallError::Later { kind: "not_found", reason, after: None })
+        }
+        error => error.or_else(|| unsuccessful(reply)),
+    }
+}
+
 /// A reply that says `"success":false` is none, whatever its status.
 ///
-/// Numbers from 1000 to 1999 say that the request is wrong; those of [`is_login`] that its token is. Anything else is
+/// Numbers from 1000 to 1999 say that the request is wrong; those of [`is_login`] that its token is, and [`NO_ROUTE`] that the zone is. Anything else is
 /// taken for a failure of the API, which a repetition outlasts.
 fn unsuccessful(reply: &Response<Bytes>) -> Option<CallError> {
     let answer: Value = match serde_json::from_slice(reply.body()) {
@@ -152,12 +164,17 @@ fn unsuccessful(reply: &Response<Bytes>) -> Option<CallError> {
     };
     Some(if codes.iter().copied().any(is_login) {
         CallError::Later { kind: "credentials", reason, after: None }
+    } else if codes.contains(&NO_ROUTE) {
+        CallError::Later { kind: "not_found", reason, after: None }
     } else if codes.iter().any(|code| (1000..2000).contains(code)) {
         CallError::Refused { reason }
     } else {
         CallError::Later { kind: "server_error", reason, after: None }
     })
 }
+
+/// What stands where a zone should is the name of none.
+const NO_ROUTE: u64 = 7003;
 
 /// Invalid headers of a request (6003), invalid tokens (9109), authentication (10000).
 fn is_login(code: u64) -> bool {
@@ -167,6 +184,20 @@ fn is_login(code: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_that_is_none_can_be_mended() {
+        #[track_caller]
+        fn check(status: u16, code: u64, expected: &str) {
+            let body = format!(r#"{{"success":false,"errors":[{{"code":{code},"message":"no"}}]}}"#);
+            let reply = Response::builder().status(status).body(Bytes::from(body)).unwrap();
+            assert_eq!(verdict(&reply).as_ref().map(CallError::as_str), Some(expected), "{status} {code}");
+        }
+        check(400, 7003, "not_found");
+        check(404, 7003, "not_found");
+        check(400, 1012, "refused");
+        check(403, 10_000, "credentials");
+    }
 
     #[test]
     fn success_is_what_the_body_says() {
@@ -188,6 +219,10 @@ mod tests {
         check(
             r#"{"success":false,"errors":[{"code":"?"},{"code":7,"message":"try again"}]}"#,
             Some(("server_error", "200 OK without success: try again")),
+        );
+        check(
+            r#"{"success":false,"errors":[{"code":7003,"message":"Could not route to the zone"}]}"#,
+            Some(("not_found", "200 OK without success: Could not route to the zone")),
         );
         check(r#"{"success":"true"}"#, Some(("server_error", "200 OK without success")));
         check("<html>maintenance</html>", Some(("server_error", "200 OK without success")));

@@ -59,7 +59,7 @@ pub struct Cloudfront {
     timeout: Duration,
     limits: Limits,
     http: SharedHttpClient,
-    /// Made when it is first needed, and anew after credentials were refused: what the chain read from files it keeps.
+    /// Made when it is first needed, and anew after credentials were refused, or did not find the distribution: what the chain read from files it keeps.
     client: ArcSwapOption<Client>,
 }
 
@@ -111,7 +111,8 @@ impl Cloudfront {
             Ok(output) => return taken(&output),
             Err(error) => failure(&error),
         };
-        if error.as_str() == "credentials" {
+        // Those of another account do not see the distribution.
+        if matches!(error.as_str(), "credentials" | "not_found") {
             self.client.store(None);
         }
         Err(error)
@@ -277,7 +278,6 @@ fn refusal(code: Option<&str>, message: &str, head: Response<()>) -> CallError {
         | "InvalidSignatureException"
         | "IncompleteSignature"
         | "IncompleteSignatureException" => (Some("credentials"), ""),
-        // An operator can mend a wrong distribution as well as a wrong key.
         "AccessDenied"
         | "AccessDeniedException"
         | "ExpiredToken"
@@ -288,10 +288,11 @@ fn refusal(code: Option<&str>, message: &str, head: Response<()>) -> CallError {
         | "NotAuthorized"
         | "OptInRequired"
         | "RequestExpired"
-        | "UnrecognizedClientException"
-        | "NoSuchDistribution" => (Some("credentials"), message),
+        | "UnrecognizedClientException" => (Some("credentials"), message),
+        // An operator can mend a wrong distribution as well as a wrong key.
+        "NoSuchDistribution" => (Some("not_found"), message),
         // Whatever is there, it is not the API.
-        "" if head.status() == StatusCode::NOT_FOUND => (Some("credentials"), message),
+        "" if head.status() == StatusCode::NOT_FOUND => (Some("not_found"), message),
         _ => (None, message),
     };
     let reply = head.map(|()| Bytes::from(format!("{} {message}", code.unwrap_or_default())));

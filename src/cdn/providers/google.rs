@@ -212,7 +212,7 @@ mod tests {
         check(403, r#"{"error":{"errors":[{"reason":"forbidden"}]}}"#, Some("credentials"));
         check(400, r#"{"error":{"errors":[{"reason":"resourceNotReady"}]}}"#, Some("in_progress"));
         check(400, r#"{"error":{"errors":[{"reason":"invalid"}]}}"#, Some("refused"));
-        check(404, "not json", Some("credentials"));
+        check(404, "not json", Some("not_found"));
         check(503, "", Some("server_error"));
     }
 }

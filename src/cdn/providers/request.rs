@@ -63,11 +63,11 @@ fn blotted(body: &[u8], secrets: &[&str]) -> Option<String> {
 }
 
 /// What the status of a reply says where the address of the request is all from the configuration: that nothing is there can
-/// be mended, and is no fault of the call.
+/// be mended, and is no fault of the call. Nor need it be the fault of the credentials.
 pub(super) fn judge_address(reply: &Response<Bytes>) -> Option<CallError> {
     match judge(reply)? {
         CallError::Refused { reason } if reply.status() == StatusCode::NOT_FOUND => {
-            Some(CallError::Later { kind: "credentials", reason, after: None })
+            Some(CallError::Later { kind: "not_found", reason, after: None })
         }
         error => Some(error),
     }

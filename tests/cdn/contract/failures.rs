@@ -70,7 +70,7 @@ async fn nothing_there_is_told_apart() {
         let provider = ready(subject, &api, DEADLINE).await;
         for target in [url("/a"), Target::All] {
             let by_url = target != Target::All && ["fastly", "bunny"].contains(&subject.name);
-            let expected = if by_url || subject.name == "http" { "refused" } else { "credentials" };
+            let expected = if by_url || subject.name == "http" { "refused" } else { "not_found" };
             api.fail([Fault::Answer(Reply::status(404))]);
             let error = provider.send(&hard(vec![target])).await.unwrap_err();
             assert_eq!(error.as_str(), expected, "{}: {error}", subject.name);

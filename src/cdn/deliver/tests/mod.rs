@@ -215,6 +215,24 @@ async fn troubles_of_the_api_are_outlasted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_operator_is_to_mend_is_said() {
+    for (word, said) in [
+        ("credentials", "CDN `edge`: its API refuses the credentials; purges wait for better ones"),
+        (
+            "not_found",
+            "CDN `edge`: its API knows no such service, or not with these credentials; purges wait until that is mended",
+        ),
+    ] {
+        let bench = Bench::usual();
+        bench.api.will(&vec![Answer::Later(word, None); 9]);
+        let (deliveries, _task) = bench.start(1);
+        bench.queue.push_path("/a");
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(deliveries.degraded(), [said]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_target_is_buried_and_the_others_go_through() {
     let bench = Bench::usual();
     *bench.api.refuses.lock().unwrap() = Refuses::Calls(url("/5"));

@@ -129,7 +129,7 @@ fn replies_are_judged() {
     check(400, "{}", "refused");
     check(401, "{}", "credentials");
     check(403, "{}", "credentials");
-    check(404, "", "credentials");
+    check(404, "", "not_found");
     check(413, "{}", "refused");
     check(415, "{}", "refused");
     check(429, "{}", "throttled");

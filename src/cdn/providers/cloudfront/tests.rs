@@ -104,8 +104,8 @@ fn errors_are_told_by_their_code() {
     check(403, Some("AccessDenied"), "credentials");
     check(403, Some("ExpiredToken"), "credentials");
     check(403, None, "credentials");
-    check(404, Some("NoSuchDistribution"), "credentials");
-    check(404, None, "credentials");
+    check(404, Some("NoSuchDistribution"), "not_found");
+    check(404, None, "not_found");
     check(400, Some("InvalidArgument"), "refused");
     check(400, Some("InvalidationBatchAlreadyExists"), "refused");
     check(413, Some("BatchTooLarge"), "refused");
