@@ -8,6 +8,7 @@ use crate::invalidation::{Ledger, LedgerSettings, Log, Position};
 use crate::observe::Metrics;
 use crate::redis::{
     Breaker, BreakerState, Deserted, Link, RedisLog, RedisLogSettings, RedisOutbox, RedisOutboxSettings,
+    LOST_WAITS,
     RedisSettings, RedisTier,
 };
 use crate::spool::{self, Leftovers, Spool, SpoolSettings, SpooledLog};
@@ -102,6 +103,7 @@ impl Together {
                 namespace: redis.namespace.clone(),
                 cdns: cdns.clone(),
                 patience: redis.timeout * PATIENCE,
+                lost_waits: LOST_WAITS,
             };
             let observer = Arc::clone(metrics) as Arc<_>;
             Arc::new(RedisOutbox::new(Arc::clone(&link), queues, node, observer))

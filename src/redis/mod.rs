@@ -29,7 +29,7 @@ pub use events::{RedisChannel, RedisStream, StreamSettings};
 pub use link::{Dedicated, Link};
 pub use log::{Deserted, RedisLog, RedisLogSettings};
 pub use observer::{Op, RedisObserver};
-pub use outbox::{OutboxEvent, OutboxObserver, RedisOutbox, RedisOutboxSettings};
+pub use outbox::{LOST_WAITS, OutboxEvent, OutboxObserver, RedisOutbox, RedisOutboxSettings};
 pub use script::Script;
 pub use servers::UnusableSettings;
 pub use settings::{RedisServers, RedisSettings, ServerAddress, WriteMode};

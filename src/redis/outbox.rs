@@ -54,7 +54,14 @@ pub struct RedisOutboxSettings {
     pub cdns: Vec<Arc<str>>,
     /// For one call, and to connect; a wait for jobs may take this much longer than it is to block.
     pub patience: Duration,
+    /// How long everything in the place of a queue that is lost waits before it is handed out; [`LOST_WAITS`] unless nobody
+    /// follows the log.
+    pub lost_waits: Duration,
 }
+
+/// How long a purge of everything waits where it stands for a lost queue. Nodes notice within about a second that their log is gone,
+/// and append again what they know; who is cut off counts nothing as fresh by then, as `blind_limit` is by default.
+pub const LOST_WAITS: Duration = Duration::from_secs(5);
 
 /// Something that an operator should know of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +108,7 @@ impl OutboxObserver for () {
 pub struct RedisOutbox {
     link: Arc<Link>,
     patience: Duration,
+    lost_waits: Duration,
     node: String,
     observer: Arc<dyn OutboxObserver>,
     queues: Vec<Queue>,
@@ -123,6 +131,8 @@ struct Queue {
 struct Reading {
     /// The last job that was given to who asked.
     given: Position,
+    /// The last one of which operators were told why it says everything: it is read again by every look at what was handed out.
+    told: Option<JobId>,
 }
 
 impl Queue {
@@ -145,7 +155,7 @@ impl RedisOutbox {
         node: NodeId,
         observer: Arc<dyn OutboxObserver>,
     ) -> Self {
-        let RedisOutboxSettings { namespace, cdns, patience } = settings;
+        let RedisOutboxSettings { namespace, cdns, patience, lost_waits } = settings;
         let queue_of = |cdn: Arc<str>| {
             let name = queue(&namespace, &cdn);
             let [lead, dead, told] = ["lead", "dead", "told"].map(|what| format!("{name}:{what}"));
@@ -154,7 +164,7 @@ impl RedisOutbox {
         };
         let queues = cdns.into_iter().map(queue_of).collect();
         let (scripts, dialect) = (Scripts::new(), Dialect::default());
-        Self { link, patience, node: node.to_string(), observer, queues, scripts, dialect }
+        Self { link, patience, lost_waits, node: node.to_string(), observer, queues, scripts, dialect }
     }
 
     fn queue(&self, cdn: &str) -> Result<&Queue, OutboxError> {
@@ -212,8 +222,10 @@ impl RedisOutbox {
 
     /// Hands out what waits; returns it with the last ID of the queue.
     async fn take(&self, queue: &Queue, limit: usize) -> Result<(Vec<Job>, Vec<u8>), OutboxError> {
-        let Reading { given } = *queue.reading();
-        let arguments = [self.node.clone().into_bytes(), number(limit), id_after(given).into_bytes()];
+        let Reading { given, .. } = *queue.reading();
+        let lost_waits = self.lost_waits.as_millis().to_string().into_bytes();
+        let arguments =
+            [self.node.clone().into_bytes(), number(limit), id_after(given).into_bytes(), lost_waits];
         let (word, values) = self.call(Op::Jobs, &self.scripts.take, queue, &arguments).await?;
         let ([last, entries], Word::Ok) = (values.as_slice(), word) else {
             return Err(OutboxError("another node has the lead".to_owned()));
@@ -241,7 +253,15 @@ impl RedisOutbox {
         Ok(Some(jobs))
     }
 
-    fn tell(&self, Queue { cdn, .. }: &Queue, job: JobId, lost: Lost) {
+    fn tell(&self, queue: &Queue, job: JobId, lost: Lost) {
+        let cdn = &queue.cdn;
+        {
+            let mut reading = queue.reading();
+            if reading.told >= Some(job) {
+                return;
+            }
+            reading.told = Some(job);
+        }
         self.observer.event(cdn, lost.into(), 1);
         match lost {
             Lost::Unreadable => {
@@ -329,7 +349,7 @@ impl Outbox for RedisOutbox {
     async fn recover(&self, cdn: &str, after: Option<JobId>, limit: usize) -> Result<Vec<Job>, OutboxError> {
         let queue = self.queue(cdn)?;
         if after.is_none() {
-            *queue.reading() = Reading::default();
+            queue.reading().given = Position::START;
         }
         let from = after.map_or_else(|| "-".to_owned(), |after| id_after(Position::from_u64(after.0)));
         let arguments = [from.into_bytes(), number(limit)];

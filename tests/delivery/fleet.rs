@@ -4,6 +4,7 @@ use crate::cdn::{Cdn, Event, Mood};
 use crate::shop::{Keeper, PACE, Shop, figures, until, write};
 use crate::support::{Flow, Process, RedisServer, Tap, within};
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 /// The one of `nodes` that has the lead.
 async fn leader(nodes: &[Process]) -> usize {
@@ -113,4 +114,34 @@ async fn scripts(server: &RedisServer) -> u64 {
         line.split(',').next()?.parse::<u64>().ok()
     };
     calls("evalsha").unwrap_or(0) + calls("evalsha_ro").unwrap_or(0)
+}
+
+/// Each node appends again what it knows of the log that is gone, a purge of everything too.
+#[tokio::test]
+async fn an_emptied_redis_has_the_cdn_told_everything_once() {
+    let Keeper::Redis(server) = Keeper::redis().await else { unreachable!("it was just made so") };
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let builder = shop.larder_at(&server.url(), &cdn.yaml(""));
+    let nodes = [Process::run(&builder).await, Process::run(&builder).await, Process::run(&builder).await];
+    for node in &nodes {
+        crate::shop::well(node).await;
+    }
+    let reply = nodes[0].admin("POST", "/purge?wait=cdn").json(&json!({ "all": true })).send().await;
+    assert!(reply.text().contains("\"position\""), "{}", reply.text());
+    write(&nodes[1], "/page/1").await;
+    cdn.story.settled().await;
+    let everything = |events: &[Event]| {
+        events.iter().filter(|event| **event == Event::Purged("/everything".into())).count()
+    };
+    assert_eq!(everything(&cdn.story.events()), 1);
+    server.command::<()>("FLUSHALL").await;
+    cdn.story.until("the CDN is told everything", |events| everything(events) == 2).await;
+    for node in &nodes {
+        crate::shop::well(node).await;
+        until(node, "the queue is empty", |figures| figures["waiting"] == 0).await;
+        write(node, "/page/2").await;
+        cdn.story.settled().await;
+    }
+    assert_eq!(everything(&cdn.story.events()), 2, "{:?}", cdn.story.events());
 }

@@ -59,9 +59,14 @@ struct Node {
 
 impl Node {
     fn on(link: Arc<Link>, node: u128) -> Self {
+        Self::patient(link, node, Duration::ZERO)
+    }
+
+    /// A node that hands out what stands for a lost queue after `lost_waits`.
+    fn patient(link: Arc<Link>, node: u128, lost_waits: Duration) -> Self {
         let log = RedisLog::new(Arc::clone(&link), RedisLogSettings { cdns: cdns(), ..settings() });
         let of_outbox =
-            RedisOutboxSettings { namespace: "shop".to_owned(), cdns: cdns(), patience: PATIENCE };
+            RedisOutboxSettings { namespace: "shop".to_owned(), cdns: cdns(), patience: PATIENCE, lost_waits };
         let told = Arc::new(Told::default());
         let observer = Arc::clone(&told) as Arc<dyn OutboxObserver>;
         let outbox = Arc::new(RedisOutbox::new(link, of_outbox, NodeId(node), observer));
@@ -69,8 +74,7 @@ impl Node {
     }
 
     fn at(url: &str, node: u128) -> Self {
-        let address = server_at(url.strip_prefix("redis://").unwrap());
-        Self::on(link_in(RedisServers::Single(address), None), node)
+        Self::on(link_at(url), node)
     }
 
     async fn open(&self, known: Option<Epoch>) -> Epoch {
@@ -89,6 +93,10 @@ impl Node {
     async fn recover(&self) -> Vec<Job> {
         self.outbox.recover(EDGE, None, 100).await.unwrap()
     }
+}
+
+fn link_at(url: &str) -> Arc<Link> {
+    link_in(RedisServers::Single(server_at(url.strip_prefix("redis://").unwrap())), None)
 }
 
 /// A server, and a node that has opened its log and has the lead for a CDN.

@@ -1,6 +1,6 @@
 //! Queues that are lost: their CDNs are told everything, once.
 
-use super::{EDGE, Node, QUEUE, everything, ids, leader, purge, purged, tag};
+use super::{EDGE, Node, QUEUE, TERM, everything, ids, leader, link_at, purge, purged, tag};
 use crate::log::{append, record};
 use larder::cdn::{Outbox, Wait};
 use larder::invalidation::Position;
@@ -23,10 +23,28 @@ async fn whoever_knew_of_a_flushed_log_has_cdns_told_everything_once() {
     assert_eq!(purged(&jobs), [everything()]);
     assert_eq!(first.told.events(), [OutboxEvent::Lost]);
     assert_eq!(first.outbox.standing(EDGE, Position::from_u64(1)).await.unwrap(), Wait::Outstanding);
+    assert_eq!(first.recover().await, jobs);
+    assert_eq!(first.told.events(), [OutboxEvent::Lost], "it is the same one");
     first.outbox.settle(EDGE, &ids(&jobs)).await.unwrap();
     // What survivors append again comes behind it.
     purge(&second, born, 5..6).await;
     assert_eq!(purged(&first.next().await), [vec![tag(5)]]);
+}
+
+/// Whoever is told of the loss at once is told again for each node that appends again what it knows.
+#[tokio::test]
+async fn what_stands_for_a_lost_queue_waits_for_what_is_appended_again() {
+    let (server, first, epoch) = leader().await;
+    purge(&first, epoch, 0..2).await;
+    server.command::<()>("FLUSHALL").await;
+    let patient = Node::patient(link_at(&server.url()), 1, TERM);
+    let born = patient.open(Some(epoch)).await;
+    assert!(patient.leads().await);
+    assert_eq!(patient.next().await, []);
+    purge(&patient, born, 1..2).await;
+    assert_eq!(patient.next().await, []);
+    assert_eq!(patient.recover().await, [], "nothing was handed out");
+    assert_eq!(purged(&first.next().await), [everything(), vec![tag(1)]], "as soon as it has waited");
 }
 
 #[tokio::test]
