@@ -12,7 +12,7 @@ use super::memo::Memo;
 use super::reply::{Manner, from_arrival, from_entry};
 use super::request::Request;
 use super::rules::{CacheRule, Collapse, Route};
-use crate::invalidation::{Bearings, Fence, Place, Reach, Standing, Verdict};
+use crate::invalidation::{Bearings, Fence, Place, Reach, Sight, Standing, Verdict};
 use crate::origin::FetchError;
 use crate::semantics::{
     CacheStatus, Credentials, Decision, Forward, Freshness, RequestDirectives, Revalidate, decide, may_share,
@@ -186,10 +186,12 @@ impl Engine {
             Verdict::Unproven => return Stored::Confirm(Forward::Stale),
             Verdict::Dead => return Stored::Dead,
         };
-        // Nobody knows what was purged since: what is not validated anew may be told to nobody, not even as stale.
-        if !self.ledger.in_sight(entry.validated_at, now) {
-            return Stored::Confirm(Forward::Stale);
-        }
+        let most = match self.ledger.sight(entry.validated_at, now) {
+            Sight::Followed => None,
+            Sight::For(left) => Some(left),
+            // Nobody knows what was purged since: what is not validated anew may be told to nobody, not even as stale.
+            Sight::Lost => return Stored::Confirm(Forward::Stale),
+        };
         if !may_share(&entry.freshness, &asking.rule.freshness, asking.credentials) {
             return Stored::Answer(pass(Forward::Bypass, Some("credentials")));
         }
@@ -197,7 +199,10 @@ impl Engine {
         let ttl = soft.then_some(0);
         let hit = CacheStatus { hit: true, ttl, detail: Some(tier), ..CacheStatus::default() };
         let reply = |outcome| {
-            let manner = Manner::of(outcome, hit);
+            let manner = match outcome {
+                Outcome::Stale => Manner::stale(hit),
+                outcome => Manner { outcome, status: hit, most },
+            };
             match from_entry(asking.route, entry, asking.request, now, manner) {
                 Some(reply) => Answer::Reply(reply),
                 None => pass(Forward::Request, Some("precondition")),
@@ -221,7 +226,7 @@ impl Engine {
             return None;
         }
         let status = CacheStatus { hit: true, detail: Some(MEMORY), ..CacheStatus::default() };
-        let manner = Manner::of(Outcome::Stale, status);
+        let manner = Manner::stale(status);
         let reply = from_entry(asking.route, entry, asking.request, now, manner)?;
         self.observer.stale(&asking.route.name, "error");
         Some(Answer::Reply(reply))
@@ -347,7 +352,8 @@ impl Engine {
                 let status = CacheStatus { detail: reason, ..status };
                 let now = self.clock.now();
                 let overtaken = self.overtaken(arrival.fence, arrival.bearings.as_ref());
-                let manner = Manner { outcome: Outcome::Miss, status, overtaken };
+                let most = self.most(overtaken, arrival.received_at, now);
+                let manner = Manner { outcome: Outcome::Miss, status, most };
                 let reply = from_arrival(asking.route, &arrival, reader, asking.request, now, manner);
                 Landed::Answer(reply.map_or_else(|| pass(forward, reason), Answer::Reply))
             }
@@ -367,9 +373,10 @@ impl Engine {
                 let status = CacheStatus { fwd_status: Some(304), ..status };
                 let outcome = if started { Outcome::Revalidated } else { Outcome::Collapsed };
                 self.count_collapsed(asking, started);
+                let now = self.clock.now();
                 let overtaken = self.overtaken(entry.fence, Some(&entry.bearings));
-                let manner = Manner { outcome, status, overtaken };
-                let reply = from_entry(asking.route, &entry, asking.request, self.clock.now(), manner);
+                let manner = Manner { outcome, status, most: self.most(overtaken, entry.validated_at, now) };
+                let reply = from_entry(asking.route, &entry, asking.request, now, manner);
                 Landed::Answer(
                     reply.map_or_else(|| pass(Forward::Request, Some("precondition")), Answer::Reply),
                 )
@@ -432,8 +439,10 @@ impl Engine {
         let status = CacheStatus { stored: started && !dead, detail: dead.then_some(PURGED), ..status };
         let outcome = if started { Outcome::Miss } else { Outcome::Collapsed };
         let forward = status.fwd.unwrap_or(Forward::Miss);
-        let manner = Manner { outcome, status, overtaken: verdict != Verdict::Live };
-        let reply = from_arrival(asking.route, arrival, reader, asking.request, self.clock.now(), manner);
+        let now = self.clock.now();
+        let most = self.most(verdict != Verdict::Live, arrival.received_at, now);
+        let manner = Manner { outcome, status, most };
+        let reply = from_arrival(asking.route, arrival, reader, asking.request, now, manner);
         Landed::Answer(reply.map_or_else(|| pass(forward, Some("precondition")), Answer::Reply))
     }
 

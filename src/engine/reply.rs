@@ -8,8 +8,8 @@ use super::request::Request;
 use super::rules::Route;
 use super::sink::{Fields, ReplyHead};
 use crate::semantics::{
-    ByteRange, CacheStatus, Freshness, MultipartPlan, Precondition, RangePlan, Validators, for_one_use,
-    is_targeted, plan_range,
+    ByteRange, CacheStatus, Freshness, MultipartPlan, Precondition, RangePlan, Validators, is_targeted,
+    keep_at_most, plan_range,
 };
 use crate::store::{Entry, Head};
 use crate::time::Timestamp;
@@ -20,6 +20,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 /// The fields of a 304 that RFC 9110, 15.4.5 wants; what describes the body is left out. What is said to CDNs alone goes
 /// with them: one that asked whether its reply is still good has to learn what purges reach it from now on, and for how long to keep it.
@@ -46,14 +47,14 @@ enum Content {
 pub(super) struct Manner {
     pub(super) outcome: Outcome,
     pub(super) status: CacheStatus,
-    /// A purge reached it since the origin was asked: the client asked before that, but a CDN would keep it beyond.
-    pub(super) overtaken: bool,
+    /// For how long CDNs may keep it at most; `None`: for as long as it says. See [`Engine::most`](super::Engine::most).
+    pub(super) most: Option<Duration>,
 }
 
 impl Manner {
-    /// Of a reply that nothing reached since it was looked at.
-    pub(super) fn of(outcome: Outcome, status: CacheStatus) -> Self {
-        Self { outcome, status, overtaken: false }
+    /// Of a stale reply: for one use, where CDNs are in front.
+    pub(super) fn stale(status: CacheStatus) -> Self {
+        Self { outcome: Outcome::Stale, status, most: Some(Duration::ZERO) }
     }
 }
 
@@ -101,7 +102,7 @@ fn build(
     content: Content,
     request: &Request<'_>,
     now: Timestamp,
-    Manner { outcome, mut status, overtaken }: Manner,
+    Manner { outcome, mut status, most }: Manner,
 ) -> Option<Reply> {
     if let Some(freshness) = what.freshness {
         let left = seconds_left(freshness, now);
@@ -112,7 +113,7 @@ fn build(
         what,
         request,
         age: what.born.map(|born| now.since(born).as_secs()),
-        for_one_use: (overtaken || outcome == Outcome::Stale) && what.route.tells_cdns(),
+        most: most.filter(|_| what.route.tells_cdns()),
         status,
     };
     // Preconditions and ranges apply to what a GET would answer with 200 (RFC 9110, 13.2.1 and 14.2).
@@ -139,8 +140,8 @@ struct Shaping<'a> {
     what: &'a Representation<'a>,
     request: &'a Request<'a>,
     age: Option<u64>,
-    /// It is old, and CDNs are in front.
-    for_one_use: bool,
+    /// For how long CDNs in front may keep it at most.
+    most: Option<Duration>,
     status: CacheStatus,
 }
 
@@ -150,16 +151,18 @@ impl Shaping<'_> {
     }
 
     fn made(&self, mut fields: HeaderMap) -> Fields {
-        if self.for_one_use {
-            for_one_use(&mut fields);
+        if let Some(most) = self.most {
+            // They subtract its age.
+            let age = Duration::from_secs(self.age.unwrap_or(0));
+            keep_at_most(&mut fields, if most.is_zero() { most } else { most + age });
         }
         Fields::Made(fields)
     }
 
     fn full(&self, content: Content) -> (ReplyHead, Body) {
-        let fields = match self.for_one_use {
-            false => Fields::Stored(self.what.head.clone()),
-            true => self.made(self.what.head.to_headers()),
+        let fields = match self.most {
+            None => Fields::Stored(self.what.head.clone()),
+            Some(_) => self.made(self.what.head.to_headers()),
         };
         let head = self.head(self.what.head.status(), fields, self.what.length);
         let body = match content {

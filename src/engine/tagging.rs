@@ -3,12 +3,13 @@
 use super::Engine;
 use super::request::credentials;
 use super::rules::{CacheRule, Route};
-use crate::invalidation::{Bearings, Fence, MAX_NAMED_TAGS, Template, Values, Variable, Verdict};
+use crate::invalidation::{Bearings, Fence, MAX_NAMED_TAGS, Sight, Template, Values, Variable, Verdict};
 use crate::semantics::{
     CdnWord, Exchange, add_vary, assess, cdn_lifetime, remove_targeted, tags_of_reply, targeted,
     tell_lifetime,
 };
 use crate::store::{self, Entry, Head, RemoteEntry};
+use crate::time::Timestamp;
 use http::header::VARY;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::fmt;
@@ -197,8 +198,8 @@ pub struct Passing<'a> {
 pub struct Told {
     /// Fields that take the place of what the origin sent under these names.
     pub fields: HeaderMap,
-    /// Whether it is to be [for one use](crate::semantics::for_one_use) besides: a purge reached it on its way.
-    pub for_one_use: bool,
+    /// For how long CDNs may [keep it at most](crate::semantics::keep_at_most); `None`: for as long as it says.
+    pub most: Option<Duration>,
 }
 
 impl Engine {
@@ -215,6 +216,22 @@ impl Engine {
         match bearings {
             Some(bearings) => self.ledger.judge(fence, bearings) != Verdict::Live,
             None => self.ledger.fence() > fence,
+        }
+    }
+
+    /// For how long CDNs may keep a reply at most; `None`: for as long as it says.
+    ///
+    /// What a purge has reached since the origin was asked is for one use: its client asked before that, but a CDN would keep
+    /// it beyond. A node that does not follow the log may be waited for by nobody, so that CDNs are told of purges that it has
+    /// not heard of: they may keep what it gives them for as long as it would itself.
+    pub(super) fn most(&self, overtaken: bool, validated_at: Timestamp, now: Timestamp) -> Option<Duration> {
+        if overtaken {
+            return Some(Duration::ZERO);
+        }
+        match self.ledger.sight(validated_at, now) {
+            Sight::Followed => None,
+            Sight::For(left) => Some(left),
+            Sight::Lost => Some(Duration::ZERO),
         }
     }
 
@@ -239,8 +256,9 @@ impl Engine {
         let names = tags.iter().map(String::as_str);
         let bearings = Bearings::new(authority, asked.path, &route.name, names).ok();
         let bearings = bearings.filter(|_| status != StatusCode::NOT_MODIFIED);
-        let for_one_use = fence.is_none_or(|fence| self.overtaken(fence, bearings.as_ref()));
-        Told { fields, for_one_use }
+        let overtaken = fence.is_none_or(|fence| self.overtaken(fence, bearings.as_ref()));
+        let now = self.clock.now();
+        Told { fields, most: self.most(overtaken, now, now) }
     }
 
     /// How long CDNs may keep a reply that passes through, where the rule says so.

@@ -53,6 +53,17 @@ pub struct LedgerSettings {
     pub table_slots: usize,
 }
 
+/// How much may be made of an entry, as far as that hangs on following the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// The log is followed: whoever delivers purges to CDNs waits for this node.
+    Followed,
+    /// It is not, and nobody may be waiting. The entry was validated lately, and counts as fresh for so much longer.
+    For(Duration),
+    /// It has to be validated.
+    Lost,
+}
+
 /// Whether an entry may still be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -177,6 +188,17 @@ impl Ledger {
     pub fn in_sight_until(&self, validated_at: Timestamp) -> Timestamp {
         let followed = Timestamp::from_millis(self.followed.load(Ordering::Relaxed));
         followed.max(validated_at).plus(self.blind_limit)
+    }
+
+    /// Whether an entry may count as fresh, and for how long those may who are told of purges only when this node knows them.
+    pub fn sight(&self, validated_at: Timestamp, now: Timestamp) -> Sight {
+        let followed = Timestamp::from_millis(self.followed.load(Ordering::Relaxed));
+        let until = validated_at.plus(self.blind_limit);
+        match followed.plus(self.blind_limit) > now {
+            true => Sight::Followed,
+            false if until < now => Sight::Lost,
+            false => Sight::For(until.since(now)),
+        }
     }
 
     /// Applies what stands at `position`. What is not after [`Ledger::applied`] is known already and ignored, so a

@@ -26,7 +26,7 @@ mod variable;
 pub use bearings::{BadBearings, Bearings, BearingsLayout, Checked, MAX_NAMED_TAGS, TooManyTags};
 pub use fold::{Room, fold};
 pub use json::{BadPointer, Json, Pointer, number_text};
-pub use ledger::{Ledger, LedgerSettings, LedgerStats, Standing, Verdict};
+pub use ledger::{Ledger, LedgerSettings, LedgerStats, Sight, Standing, Verdict};
 pub use log::{Appending, IntentId, LocalLog, Log, LogError, Reach};
 pub use matcher::{Invalidation, Kind, Matcher, MatcherHash, Mode};
 pub use names::{BadNames, Names};

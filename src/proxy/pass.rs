@@ -7,13 +7,14 @@ use super::reply::cache_status;
 use super::target::Target;
 use crate::engine::{Asked, Engine, Passing, Told};
 use crate::origin::FetchError;
-use crate::semantics::{Forward, TAG_FIELDS, for_one_use, targeted};
+use crate::semantics::{Forward, TAG_FIELDS, keep_at_most, targeted};
 use http::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
 /// Finds a server and a place in the origin's queue.
 pub(super) async fn place(exchange: &mut Exchange, request: &RequestHeader) -> Result<(), Problem> {
@@ -157,8 +158,8 @@ pub(super) fn dress(
     for (name, value) in &told.fields {
         reply.insert_header(name, value)?;
     }
-    if told.for_one_use {
-        use_once(reply)?;
+    if let Some(most) = told.most {
+        bound(reply, most)?;
     }
     reply.append_header("Cache-Status", cache_status(&exchange.status))?;
     if client.version != Version::HTTP_2 {
@@ -195,10 +196,10 @@ pub(super) fn may_be_kept(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Asks CDNs not to keep a reply.
-fn use_once(reply: &mut ResponseHeader) -> Result<()> {
+/// Asks CDNs to keep a reply for `most` at most.
+fn bound(reply: &mut ResponseHeader, most: Duration) -> Result<()> {
     let mut fields = reply.headers.clone();
-    for_one_use(&mut fields);
+    keep_at_most(&mut fields, most);
     for name in targeted(&fields).into_iter().chain([CACHE_CONTROL]) {
         reply.remove_header(&name);
         for value in fields.get_all(&name) {

@@ -81,7 +81,7 @@ pub use serve::{Decision, Revalidate, decide, usable_on_error};
 pub use storable::{Credentials, Exchange, NotStorable, assess, may_share};
 pub use tags::{TAG_FIELDS, remove_tags, tags_of_reply};
 pub use targeted::{
-    CdnWord, cdn_lifetime, for_one_use, is_targeted, remove_targeted, targeted, tell_lifetime,
+    CdnWord, cdn_lifetime, is_targeted, keep_at_most, remove_targeted, targeted, tell_lifetime,
 };
 pub use update::merge_not_modified;
 pub use vary::{Vary, add_vary, parse_vary};

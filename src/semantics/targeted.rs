@@ -1,7 +1,7 @@
 //! What is said to the CDNs in front alone (RFC 9213).
 
-use super::directives::{Member, members, split_list};
-use super::{Freshness, FreshnessRule, status};
+use super::directives::{Member, members, parse_seconds, split_list};
+use super::{CacheControl, Freshness, FreshnessRule, status};
 use http::header::{CACHE_CONTROL, HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::time::Duration;
@@ -100,25 +100,49 @@ fn for_seconds(name: &HeaderName, seconds: u64) -> HeaderValue {
     HeaderValue::try_from(value).expect("digits make a value")
 }
 
-/// Asks CDNs not to reuse a reply that is stale, or older than a purge that reached it on its way.
+/// Asks CDNs to keep a reply for `most` from its birth, and for no longer than it says itself; for zero: not to reuse it.
 ///
-/// It may be young, and a CDN that was purged at the same time would take it for new and keep it where no purge comes again.
+/// Zero is for what is stale, or older than a purge that reached it on its way. It may be young, and a CDN that was purged at the
+/// same time would take it for new and keep it where no purge comes again.
+///
 /// What CDNs may not store at all they still may not. Every targeted field says so, instead of going: a CDN that gets a 304
 /// keeps what it knew of those that are missing. What was said to browsers stays (RFC 9111, 5.2); of two values of a
-/// directive some take the first and some the last (4.2.1), so `s-maxage` is there once.
-pub fn for_one_use(headers: &mut HeaderMap) {
+/// directive some take the first and some the last (4.2.1), so `s-maxage` is there once. Any but 0 would let a CDN store
+/// the reply to a request with credentials (3.5), so only what may be shared anyway gets one.
+pub fn keep_at_most(headers: &mut HeaderMap, most: Duration) {
     for name in targeted(headers) {
         let value = match name != X_ACCEL_EXPIRES && says(headers, &name, &["private", "no-store"]) {
             true => HeaderValue::from_static("no-store"),
-            false => for_seconds(&name, 0),
+            false => for_seconds(&name, lifetime_in(headers, &name).min(most).as_secs()),
         };
         headers.insert(&name, value);
     }
+    let control = CacheControl::of_reply(headers);
+    let shared = control.s_maxage.or(control.max_age.filter(|_| control.public)).unwrap_or_default();
     let said: Vec<HeaderValue> = headers.get_all(CACHE_CONTROL).iter().cloned().collect();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("s-maxage=0"));
+    let bound = format!("s-maxage={}", shared.min(most).as_secs());
+    headers.insert(CACHE_CONTROL, HeaderValue::try_from(bound).expect("digits make a value"));
     for line in said.into_iter().filter_map(without_s_maxage) {
         headers.append(CACHE_CONTROL, line);
     }
+}
+
+/// The lifetime that a targeted field gives without more ado; zero, where it gives none.
+fn lifetime_in(headers: &HeaderMap, name: &HeaderName) -> Duration {
+    let lines = || headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    if name == X_ACCEL_EXPIRES {
+        return lines().map(|line| parse_seconds(line).unwrap_or_default()).min().unwrap_or_default();
+    }
+    if says(headers, name, &["no-cache"]) {
+        return Duration::ZERO;
+    }
+    let seconds = lines().flat_map(members).filter_map(|member| match member {
+        Member::Directive(directive) if directive.is("max-age") => {
+            Some(directive.seconds().unwrap_or_default())
+        }
+        _ => None,
+    });
+    seconds.min().unwrap_or_default()
 }
 
 /// A line of `Cache-Control` without what is called `s-maxage`, be it well-formed or not; `None` if nothing is left.
@@ -217,7 +241,7 @@ mod tests {
         #[track_caller]
         fn check(before: &[(&str, &str)], after: &[(&str, &str)]) {
             let mut reply = headers(before);
-            for_one_use(&mut reply);
+            keep_at_most(&mut reply, Duration::ZERO);
             assert_eq!(reply, headers(after), "{before:?}");
         }
         check(&[], &[("cache-control", "s-maxage=0")]);
@@ -248,5 +272,30 @@ mod tests {
                 ],
             );
         }
+    }
+
+    #[test]
+    fn what_may_be_kept_is_kept_for_the_shorter_time() {
+        #[track_caller]
+        fn check(field: &str, value: &str, expected: &str) {
+            let mut reply = headers(&[(field, value)]);
+            keep_at_most(&mut reply, secs(5));
+            let first = |name: &str| reply.get(name).map(|value| value.to_str().unwrap().to_owned());
+            assert_eq!(first(field).as_deref(), Some(expected), "{field}: {value}");
+        }
+        check("cache-control", "public, max-age=60", "s-maxage=5");
+        check("cache-control", "public, max-age=3", "s-maxage=3");
+        check("cache-control", "max-age=60, s-maxage=4", "s-maxage=4");
+        check("cache-control", "max-age=60, s-maxage=40", "s-maxage=5");
+        // Not to be shared with whoever asks without credentials, or not to be kept at all.
+        check("cache-control", "max-age=60", "s-maxage=0");
+        check("cache-control", "public", "s-maxage=0");
+        check("cdn-cache-control", "max-age=60", "max-age=5");
+        check("cdn-cache-control", "max-age=3, max-age=60", "max-age=3");
+        check("cdn-cache-control", "no-cache, max-age=60", "max-age=0");
+        check("cdn-cache-control", "max-age=x", "max-age=0");
+        check("surrogate-control", "no-store, max-age=60", "no-store");
+        check("x-accel-expires", "60", "5");
+        check("x-accel-expires", "@60", "0");
     }
 }

@@ -79,6 +79,11 @@ impl Sink for Received {
 }
 
 impl Visit {
+    /// By a client that wants nothing in particular.
+    pub(crate) fn plain(path: &str) -> Self {
+        Self { path: path.to_owned(), language: "en", kind: Kind::Plain, cookie: false, position: None }
+    }
+
     pub(crate) fn random(dice: &Dice, origin: &Origin) -> Self {
         let path = dice.pick(&origin.pages()).path.clone();
         let kind =

@@ -321,13 +321,7 @@ impl World {
         }
         let paths: Vec<_> = self.origin.pages().iter().map(|page| page.path.clone()).collect();
         for path in paths {
-            let visit = Visit {
-                path,
-                language: "en",
-                kind: crate::reader::Kind::Plain,
-                cookie: false,
-                position: None,
-            };
+            let visit = Visit::plain(&path);
             let route = &self.routes[usize::from(self.origin.page(&visit.path).tag == "blue")];
             let must_have = self.must_have(&visit.path);
             let went = visit.make(&self.engine, route, &self.origin, &self.dice, must_have).await;

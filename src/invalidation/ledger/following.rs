@@ -256,7 +256,7 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invalidation::{Birth, Invalidation, Matcher, table_slots};
+    use crate::invalidation::{Birth, Invalidation, Matcher, Sight, table_slots};
 
     const NONE: [[Position; Kind::EACH.len()]; 2] = [[Position::START; Kind::EACH.len()]; 2];
 
@@ -472,7 +472,18 @@ mod tests {
         {
             assert_eq!(ledger.in_sight(second(validated_at), second(now)), expected, "{validated_at} {now}");
         }
+        let left = |seconds| Sight::For(Duration::from_secs(seconds));
+        for (validated_at, now, expected) in [
+            (0, 104, Sight::Followed),
+            (103, 105, left(3)),
+            (103, 108, left(0)),
+            (103, 109, Sight::Lost),
+            (0, 105, Sight::Lost),
+        ] {
+            assert_eq!(ledger.sight(second(validated_at), second(now)), expected, "{validated_at} {now}");
+        }
         let local = Ledger::new(&LedgerSettings { memory: 1 << 20, table_slots: 1 }, Position::START);
         assert!(local.in_sight(Timestamp::ZERO, Timestamp::MAX));
+        assert_eq!(local.sight(Timestamp::ZERO, second(1)), Sight::Followed);
     }
 }

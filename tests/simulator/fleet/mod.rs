@@ -15,7 +15,7 @@ mod writers;
 
 use crate::origin::{Origin, Page};
 use crate::random::Dice;
-use crate::reader::{Kind, Visit, Went};
+use crate::reader::{Visit, Went};
 use crate::world::{FOR_EVER, MAX_OBJECT, Nobody, WRITE_BOUND, route};
 use arc_swap::ArcSwap;
 use cdn::Cdn;
@@ -207,6 +207,9 @@ impl Fleet {
                 tasks.spawn(Arc::clone(&world).cdn_visitor());
             }
             tasks.spawn(Arc::clone(&world).trouble());
+            if seed.is_multiple_of(3) {
+                tasks.spawn(Arc::clone(&world).hermit());
+            }
             while let Some(ended) = tasks.join_next().await {
                 ended.expect("no task of a world panics");
             }
@@ -431,13 +434,7 @@ impl Fleet {
                     });
                     lasting.map(|purge| purge.version).max().unwrap_or(0)
                 };
-                let visit = Visit {
-                    path: path.clone(),
-                    language: "en",
-                    kind: Kind::Plain,
-                    cookie: false,
-                    position: None,
-                };
+                let visit = Visit::plain(path);
                 self.visit(node, &visit, must_have.max(self.must_have(node, path))).await;
             }
         }

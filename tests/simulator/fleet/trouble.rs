@@ -1,6 +1,7 @@
 //! What the server of the log, the tier and the nodes do to each other.
 
 use super::{Fleet, TROUBLE, short};
+use crate::reader::Visit;
 use larder::time::Clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,5 +59,24 @@ impl Fleet {
         self.server.heal();
         self.cdn.heal();
         self.tier.away(false);
+    }
+
+    /// A node is cut off for so long that the others do not wait for it any more. It goes on serving, clients and the CDN.
+    pub(super) async fn hermit(self: Arc<Self>) {
+        self.dice.pause(4_000).await;
+        let node = self.node();
+        self.say(|| format!("{} is cut off for long", short(node.id)));
+        self.server.cut(node.id);
+        tokio::time::sleep(Duration::from_millis(11_000 + self.dice.below(10_000))).await;
+        for _ in 0..self.dice.below(6) {
+            let page = self.dice.pick(&self.origin.pages()).clone();
+            let visit = Visit::plain(&page.path);
+            self.visit(&node, &visit, self.must_have(&node, &page.path)).await;
+            self.write(&self.node(), &page).await;
+            self.dice.pause(2_000).await;
+            self.fill_cdn(&node, &self.cdn.asked_for(page.path)).await;
+            self.dice.pause(4_000).await;
+        }
+        self.server.mend(node.id);
     }
 }

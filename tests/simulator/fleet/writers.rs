@@ -9,35 +9,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 impl Fleet {
-    /// A writer: announces, commits, and purges at some node; or is lost sight of.
+    /// A writer, at any node.
     pub(super) async fn writer(self: Arc<Self>) {
         for _ in 0..1 + self.dice.below(3) {
             self.dice.pause(TROUBLE / 2).await;
             let node = self.node();
             let page = self.dice.pick(&self.origin.pages()).clone();
-            let mode = if self.dice.chance(15) { Mode::Soft } else { Mode::Hard };
-            let batch = vec![Invalidation { matcher: self.matcher(&page), mode }];
-            let intent = if self.dice.chance(60) { node.engine.intend(&batch).await } else { None };
-            if self.dice.chance(20) && mode == Mode::Hard {
-                self.doubt(&node, &page, batch, intent).await;
-                continue;
-            }
-            self.origin.commit(&page.path);
-            self.dice.pause(300).await;
-            let reached: Vec<_> = (self.origin.pages().iter())
-                .filter(|page| reaches(&batch[0].matcher, page) && mode == Mode::Hard)
-                .map(|page| (page.path.clone(), page.version))
-                .collect();
-            let owed = self.cdn.owes(&batch[0], node.id, intent.is_some());
-            let appending = Appending { batch, intent, ..Appending::default() };
-            let at = node.engine.invalidate_as(appending).await.ok().map(|places| places.last());
-            self.cdn.purged(owed, at);
-            self.tally.add(if at.is_some() { "purge" } else { "late purge" });
-            self.say(|| format!("{} purged {reached:?} at {at:?}", short(node.id)));
-            let reported = self.clock.now();
-            let purged = |(path, version)| Purged { path, version, by: node.id, at, reported };
-            self.purged.lock().unwrap().extend(reached.into_iter().map(purged));
+            self.write(&node, &page).await;
         }
+    }
+
+    /// A write: announced, committed, purged for; or lost sight of.
+    pub(super) async fn write(&self, node: &Node, page: &Page) {
+        let mode = if self.dice.chance(15) { Mode::Soft } else { Mode::Hard };
+        let batch = vec![Invalidation { matcher: self.matcher(page), mode }];
+        let intent = if self.dice.chance(60) { node.engine.intend(&batch).await } else { None };
+        if self.dice.chance(20) && mode == Mode::Hard {
+            return self.doubt(node, page, batch, intent).await;
+        }
+        self.origin.commit(&page.path);
+        self.dice.pause(300).await;
+        let reached: Vec<_> = (self.origin.pages().iter())
+            .filter(|page| reaches(&batch[0].matcher, page) && mode == Mode::Hard)
+            .map(|page| (page.path.clone(), page.version))
+            .collect();
+        let owed = self.cdn.owes(&batch[0], node.id, intent.is_some());
+        let appending = Appending { batch, intent, ..Appending::default() };
+        let at = node.engine.invalidate_as(appending).await.ok().map(|places| places.last());
+        self.cdn.purged(owed, at);
+        self.tally.add(if at.is_some() { "purge" } else { "late purge" });
+        self.say(|| format!("{} purged {reached:?} at {at:?}", short(node.id)));
+        let reported = self.clock.now();
+        let purged = |(path, version)| Purged { path, version, by: node.id, at, reported };
+        self.purged.lock().unwrap().extend(reached.into_iter().map(purged));
     }
 
     /// The node cannot tell what becomes of a write; the origin commits it late.

@@ -15,7 +15,7 @@ use larder::invalidation::Birth;
 use larder::key::{HostAliases, RequestTarget, Scheme};
 use larder::origin::{Fetch, FetchRequest};
 use larder::secret::Secret;
-use larder::semantics::{for_one_use, remove_tags};
+use larder::semantics::{keep_at_most, remove_tags};
 use larder::time::{Clock, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -239,10 +239,16 @@ impl Cdn {
 
     /// Whatever somebody asks it for.
     fn asked(&self) -> Key {
+        let path = self.dice.pick(&self.origin.pages()).path.clone();
+        self.asked_for(path)
+    }
+
+    /// Some form of a page.
+    pub(in crate::fleet) fn asked_for(&self, path: String) -> Key {
         let hosts = &HOSTS[self.manners.first_host..];
         Key {
             host: self.dice.pick::<&str>(hosts),
-            path: self.dice.pick(&self.origin.pages()).path.clone(),
+            path,
             query: (self.manners.queries && self.dice.chance(30)).then_some("page=2"),
             language: self.dice.pick::<&str>(&["en", "de"]),
         }
@@ -280,7 +286,7 @@ impl Fleet {
         }
     }
 
-    async fn fill_cdn(&self, node: &Node, key: &Key) {
+    pub(in crate::fleet) async fn fill_cdn(&self, node: &Node, key: &Key) {
         let page = self.origin.page(&key.path);
         let route = &self.routes[usize::from(page.tag == "blue")];
         let mut headers = HeaderMap::new();
@@ -352,8 +358,8 @@ impl Fleet {
         for (name, value) in &told.fields {
             headers.insert(name, value.clone());
         }
-        if told.for_one_use {
-            for_one_use(&mut headers);
+        if let Some(most) = told.most {
+            keep_at_most(&mut headers, most);
         }
         if arriving.is_connected().is_err() {
             return;

@@ -4,7 +4,7 @@
 //! * It is told of a purge only when every node that may still serve what it reached has applied it.
 //! * A job leaves the queue only when the CDN was told all that it says after it was queued, and twice where that is set.
 //! * Once it was told, it has nothing fresh that the purge reached: but for what was still arriving then, whose head had left
-//!   before. A head that leaves a node after that has applied a purge lets nothing older be kept.
+//!   before, and for what it keeps no longer than a node that does not follow the log would. A head that leaves a node after that has applied a purge lets nothing older be kept.
 
 mod api;
 mod edge;
@@ -239,10 +239,12 @@ impl Cdn {
             let mut calls = made.iter().filter(of);
             let last = calls.clone().filter_map(|made| Some((made.done?, made.begun))).max();
             let waits = calls.any(|made| made.done.is_none());
-            // Its head had left when the purge came; or the node follows a log that is gone, and does not know yet.
+            // Its head had left when the purge came; or its node did not follow the log any more; or it follows one that is gone,
+            // and does not know yet.
             let arriving = last.is_some_and(|(_, begun)| object.head <= begun);
+            let brief = object.until <= object.head.plus(BLIND_LIMIT);
             let stranger = object.birth != birth_of(told.epoch);
-            if waits || arriving || stranger {
+            if waits || arriving || brief || stranger {
                 continue;
             }
             wrong.push(format!("the CDN keeps {object:?} of {key:?} after {owed:?}, last told at {last:?}"));
