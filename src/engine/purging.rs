@@ -1,7 +1,7 @@
 //! Invalidations: appended in order, repeated where one is not enough.
 
 use super::Engine;
-use super::repeats::Why;
+use super::repeats::{Due, Why};
 use crate::invalidation::{Appending, IntentId, Invalidation, LogError, Place, Places, Position, Verdict};
 use crate::time::Timestamp;
 use futures_util::FutureExt;
@@ -27,7 +27,7 @@ impl Engine {
     pub async fn invalidate_as(&self, appending: Appending) -> Result<Places, LogError> {
         if !self.repeats.settle.is_zero() {
             let due = self.clock.now().plus(self.repeats.settle);
-            self.repeats.add(&appending.batch, Why::Settle, due);
+            self.repeats.add(&appending.batch, Why::Settle, Due::at(due));
             self.log.repeat(&appending.batch, self.repeats.settle).await;
         }
         self.append(appending).await
@@ -43,7 +43,7 @@ impl Engine {
         let settle = self.repeats.settle;
         let again = if settle.is_zero() { Vec::new() } else { appending.batch.clone() };
         if !settle.is_zero() {
-            self.repeats.add(&again, Why::Settle, self.clock.now().plus(settle));
+            self.repeats.add(&again, Why::Settle, Due::at(self.clock.now().plus(settle)));
         }
         let engine = Arc::clone(self);
         let mut appended = Box::pin(async move {
@@ -76,13 +76,13 @@ impl Engine {
     }
 
     /// Invalidates `batch` although nobody can wait for it: a write whose outcome is unknown. It is purged at once, and
-    /// once more when the origin cannot commit it any longer. Needs no runtime, so a destructor may call it.
+    /// again until the origin cannot commit it any longer. Needs no runtime, so a destructor may call it.
     pub fn in_doubt(&self, batch: &[Invalidation]) {
         let now = self.clock.now();
-        self.repeats.add(batch, Why::Now, now);
-        self.repeats.add(batch, Why::Doubt, now.plus(self.repeats.write_bound));
+        self.repeats.add(batch, Why::Now, Due::at(now));
+        self.repeats.add(batch, Why::Doubt, Due::doubted(now, self.repeats.write_bound));
         if !self.repeats.settle.is_zero() {
-            self.repeats.add(batch, Why::Settle, now.plus(self.repeats.settle));
+            self.repeats.add(batch, Why::Settle, Due::at(now.plus(self.repeats.settle)));
         }
     }
 

@@ -11,6 +11,11 @@ use tokio::sync::Notify;
 /// have other URLs. Beyond it [fewer and wider](fold) ones take their place: too much rather than too little.
 const MAX_WAITING: usize = 32 << 20;
 
+/// When a write in doubt is purged for again, and how much longer it waits each time: after 2 s, after 12 s and at its bound. An origin
+/// that commits late mostly does so soon after its client left, and what was read from it in between must not live for long.
+const FIRST_DOUBT: Duration = Duration::from_secs(2);
+const DOUBT_GROWTH: u32 = 5;
+
 /// Bytes that one takes beside its text: itself and its share of the table, with room to grow.
 const OVERHEAD: usize = 128;
 
@@ -19,8 +24,8 @@ const OVERHEAD: usize = 128;
 #[derive(Debug)]
 pub(super) struct Repeats {
     pub(super) settle: Duration,
-    /// The longest that a write may go on after Larder lost sight of it: one in doubt is purged at once, and again when this
-    /// is over, because the origin may commit it late.
+    /// The longest that a write may go on after Larder lost sight of it: one in doubt is purged at once, and again until this is
+    /// over, because the origin may commit it late.
     pub(super) write_bound: Duration,
     waiting: Mutex<Waiting>,
     pub(super) added: Notify,
@@ -43,18 +48,34 @@ impl Why {
 /// When it is appended next, and when for the last time. Between the two others asked for the same: an append serves those who
 /// asked for it by then, and one that is put off whenever somebody asks would never come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Due {
+pub(super) struct Due {
     next: Timestamp,
     last: Timestamp,
+    /// From the next to the one after it; zero where that is the last.
+    gap: Duration,
 }
 
 impl Due {
-    fn at(due: Timestamp) -> Self {
-        Self { next: due, last: due }
+    /// Once.
+    pub(super) fn at(due: Timestamp) -> Self {
+        Self { next: due, last: due, gap: Duration::ZERO }
+    }
+
+    /// Soon, less and less often, and when `bound` is over.
+    pub(super) fn doubted(now: Timestamp, bound: Duration) -> Self {
+        let last = now.plus(bound);
+        Self { next: last.min(now.plus(FIRST_DOUBT)), last, gap: FIRST_DOUBT * DOUBT_GROWTH }
     }
 
     fn and(self, other: Self) -> Self {
-        Self { next: self.next.min(other.next), last: self.last.max(other.last) }
+        let (next, last) = (self.next.min(other.next), self.last.max(other.last));
+        Self { next, last, gap: self.gap.min(other.gap) }
+    }
+
+    /// What remains of it once it was appended.
+    fn after(self) -> Self {
+        let next = if self.gap.is_zero() { self.last } else { self.last.min(self.next.plus(self.gap)) };
+        Self { next, gap: self.gap * DOUBT_GROWTH, ..self }
     }
 }
 
@@ -75,7 +96,7 @@ impl Repeats {
         self.lock().each.len()
     }
 
-    pub(super) fn add(&self, batch: &[Invalidation], why: Why, due: Timestamp) {
+    pub(super) fn add(&self, batch: &[Invalidation], why: Why, due: Due) {
         self.lock().add(batch, why, due);
         self.added.notify_one();
     }
@@ -95,9 +116,9 @@ impl Waiting {
         Self { each: HashMap::new(), bytes: 0, most }
     }
 
-    fn add(&mut self, batch: &[Invalidation], why: Why, due: Timestamp) {
+    fn add(&mut self, batch: &[Invalidation], why: Why, due: Due) {
         for invalidation in batch {
-            self.put(invalidation.clone(), why, Due::at(due));
+            self.put(invalidation.clone(), why, due);
         }
         if self.bytes > self.most {
             self.fold();
@@ -121,7 +142,7 @@ impl Waiting {
         self.each.retain(|(invalidation, _), due| {
             if due.next <= now {
                 taken.push(invalidation.clone());
-                due.next = due.last;
+                *due = due.after();
             }
             let stays = due.next > now;
             if stays {
@@ -191,17 +212,34 @@ mod tests {
     fn the_same_waits_once_and_nobody_puts_it_off() {
         let mut waiting = Waiting::new(1 << 20);
         for seconds in [60, 90, 70] {
-            waiting.add(&[path(1)], Why::Doubt, at(seconds));
+            waiting.add(&[path(1)], Why::Doubt, Due::at(at(seconds)));
         }
-        waiting.add(&[path(1)], Why::Settle, at(65));
+        waiting.add(&[path(1)], Why::Settle, Due::at(at(65)));
         assert_eq!(waiting.each.len(), 2);
         assert_eq!(waiting.take_due(at(59)), (vec![], Some(at(60))));
         assert_eq!(waiting.take_due(at(60)), (vec![path(1)], Some(at(65))));
         assert_eq!(waiting.take_due(at(65)), (vec![path(1)], Some(at(90))));
-        waiting.add(&[path(1)], Why::Doubt, at(140));
+        waiting.add(&[path(1)], Why::Doubt, Due::at(at(140)));
         assert_eq!(waiting.take_due(at(90)), (vec![path(1)], Some(at(140))));
         assert_eq!(waiting.take_due(Timestamp::MAX), (vec![path(1)], None));
         assert_eq!((waiting.bytes, waiting.take_due(Timestamp::MAX)), (0, (vec![], None)));
+    }
+
+    #[test]
+    fn a_doubt_is_purged_for_soon_and_until_its_end() {
+        let mut waiting = Waiting::new(1 << 20);
+        waiting.add(&[path(1)], Why::Doubt, Due::doubted(at(100), Duration::from_secs(60)));
+        // Asked for by a second write: as soon as it needs, and until its end, too.
+        assert_eq!(waiting.take_due(at(101)), (vec![], Some(at(102))));
+        assert_eq!(waiting.take_due(at(102)), (vec![path(1)], Some(at(112))));
+        waiting.add(&[path(1)], Why::Doubt, Due::doubted(at(103), Duration::from_secs(60)));
+        assert_eq!(waiting.take_due(at(105)), (vec![path(1)], Some(at(115))));
+        assert_eq!(waiting.take_due(at(115)), (vec![path(1)], Some(at(163))));
+        assert_eq!(waiting.take_due(at(163)), (vec![path(1)], None));
+
+        let bound = Duration::from_secs(1);
+        waiting.add(&[path(1)], Why::Doubt, Due::doubted(at(200), bound));
+        assert_eq!(waiting.take_due(at(201)), (vec![path(1)], None));
     }
 
     /// Adds what `of` gives for 0, 1, … to each of `whys`, a second apart, until all were too many.
@@ -210,7 +248,7 @@ mod tests {
         for number in 0.. {
             let before = waiting.each.len();
             for why in whys {
-                waiting.add(&[of(number)], *why, at(number as u64));
+                waiting.add(&[of(number)], *why, Due::at(at(number as u64)));
             }
             assert!(waiting.bytes <= waiting.most, "it is bounded");
             if waiting.each.len() < before {
@@ -237,12 +275,12 @@ mod tests {
     #[test]
     fn what_others_wait_for_stays_as_it_is() {
         let mut waiting = Waiting::new(1 << 20);
-        waiting.add(&[tag(1), path(1)], Why::Settle, at(7));
+        waiting.add(&[tag(1), path(1)], Why::Settle, Due::at(at(7)));
         let mut number = 0;
         while !waiting.each.keys().any(|(purge, _)| matches!(purge.matcher, Matcher::Prefix { .. })) {
             number += 1;
-            waiting.add(&[path(number)], Why::Doubt, at(60));
-            waiting.add(&[path(number)], Why::Now, at(1));
+            waiting.add(&[path(number)], Why::Doubt, Due::at(at(60)));
+            waiting.add(&[path(number)], Why::Now, Due::at(at(1)));
         }
         let (mut now, _) = waiting.take_due(at(1));
         now.sort_by_key(|purge| purge.matcher.text_len());
