@@ -81,9 +81,10 @@ impl Event {
         }
     }
 
-    /// From the fields of an entry: each is a member of the object, a text. A name that stands there several times is a list
-    /// of its values. Where `data`, `payload` or `json` holds an object its members count as if they were fields, behind the
-    /// fields of the same names. Fields that are not UTF-8 are left out.
+    /// From the fields of an entry: each is a member of the object. Its value is a text, or the list or object that it is as
+    /// JSON, which clients write for what is no text to them. A name that stands there several times is a list of its values, and
+    /// of the items of those that are lists. Where `data`, `payload` or `json` holds an object its members count as if they were
+    /// fields, behind the fields of the same names. Fields that are not UTF-8 are left out.
     pub fn from_fields(fields: &[(Vec<u8>, Vec<u8>)]) -> Result<Self, BadEvent> {
         let size = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
         if size > MAX_EVENT {
@@ -99,13 +100,13 @@ impl Event {
                 let Self(Value::Object(members)) = Self::from_json(value.as_bytes())? else { continue };
                 body.extend(members);
             } else {
-                values.entry(name).or_default().push(value.into());
+                values.entry(name).or_default().push(value_of(value));
             }
         }
         for (name, mut values) in values {
             let value = match values.len() {
                 1 => values.remove(0),
-                _ => Value::Array(values),
+                _ => Value::Array(values.into_iter().flat_map(items).collect()),
             };
             body.insert(name.to_owned(), value);
         }
@@ -115,6 +116,20 @@ impl Event {
     /// The value of a member, or with a `/` in front of what a pointer leads to (RFC 6901).
     pub fn get(&self, name: &str) -> Option<&Value> {
         if name.starts_with('/') { self.0.pointer(name) } else { self.0.get(name) }
+    }
+}
+
+/// What the text of a field stands for. A number or a boolean stays the text that it is: it is spelled alike in tags and paths, and
+/// `007` would not be.
+fn value_of(text: &str) -> Value {
+    let structured = text.trim_start().starts_with(['[', '{']);
+    structured.then(|| serde_json::from_str(text).ok()).flatten().unwrap_or_else(|| text.into())
+}
+
+fn items(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items,
+        other => vec![other],
     }
 }
 
@@ -167,6 +182,15 @@ mod tests {
         check(&[], &Ok(json!({})));
         check(&[("event", b"x"), ("id", b"7")], &Ok(json!({ "event": "x", "id": "7" })));
         check(&[("id", b"7"), ("id", b"8"), ("id", b"9")], &Ok(json!({ "id": ["7", "8", "9"] })));
+        check(&[("id", b" [7, \"8\"]")], &Ok(json!({ "id": [7, "8"] })));
+        check(&[("id", b"[7,8]"), ("id", b"9"), ("id", b"{}")], &Ok(json!({ "id": [7, 8, "9", {}] })));
+        check(&[("id", b"[]")], &Ok(json!({ "id": [] })));
+        check(&[("category", br#"{"id":1}"#)], &Ok(json!({ "category": { "id": 1 } })));
+        for text in ["[7,8", "[sale] 7", "{id}", "7", "true", "\"7\"", "007"] {
+            check(&[("id", text.as_bytes())], &Ok(json!({ "id": text })));
+        }
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        check(&[("id", deep.as_bytes())], &Ok(json!({ "id": deep })));
         for body in BODIES {
             check(&[(body, br#" {"event":"x","id":7}"#)], &Ok(json!({ "event": "x", "id": 7 })));
         }

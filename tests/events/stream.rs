@@ -39,6 +39,8 @@ async fn a_plain_xadd_purges_on_every_node() {
         (vec!["payload", r#"{"event":"product_updated","product_id":[6,7]}"#], "/p/7"),
         (vec!["event", "product_updated", "json", r#"{"product_id":7}"#], "/p/7"),
         (vec!["event", "product_updated", "product_id", "6", "product_id", "7"], "/p/7"),
+        (vec!["event", "product_updated", "product_id", "[6,7]"], "/p/7"),
+        (vec!["event", "category_updated", "category", r#"{"id": 1}"#], "/c/1/lamps"),
         (vec!["event", "price_updated", "product_id", "7", "at", "now"], "/list"),
     ] {
         fill(&nodes, &shop, path).await;
@@ -52,8 +54,8 @@ async fn a_plain_xadd_purges_on_every_node() {
         refused(&nodes, &shop, "/p/8").await;
     }
     settled(&redis).await;
-    polled("each is counted once", || async { counted(&nodes, "stream", "purged").await == 12 }).await;
-    assert_eq!(redis.command::<u64>("XLEN shop:events").await, 12, "nothing is deleted");
+    polled("each is counted once", || async { counted(&nodes, "stream", "purged").await == 16 }).await;
+    assert_eq!(redis.command::<u64>("XLEN shop:events").await, 16, "nothing is deleted");
 }
 
 #[tokio::test]
