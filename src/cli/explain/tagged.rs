@@ -23,7 +23,11 @@ pub(super) fn write(page: &mut Page, route: &Route, request: &Request) -> Vec<St
         };
         page.line("tags", &format!("{template} {why}"));
     }
-    page.line("", "and those of Surrogate-Key, Cache-Tag, xkey and Cache-Groups in the origin's reply");
+    let and = if route.cache.iter().any(|rule| !rule.tags.is_empty()) { "and " } else { "" };
+    page.line(
+        "tags",
+        &format!("{and}those of Surrogate-Key, Cache-Tag, xkey and Cache-Groups in the origin's reply"),
+    );
     tell(page, route, request, &tags);
     tags
 }

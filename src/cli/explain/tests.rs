@@ -177,6 +177,7 @@ fn credentials_and_departures() {
         ),
         "{overridden}"
     );
+    assert!(overridden.contains("\ntags        those of Surrogate-Key, Cache-Tag"), "{overridden}");
 }
 
 #[test]
