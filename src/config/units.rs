@@ -87,6 +87,19 @@ const SIZE: Units = Units {
     show: show_size,
 };
 
+/// In milliseconds too, for what is mostly shorter than a second.
+const BRIEF: Units = Units { usual: "ms", ..TIME };
+
+/// A duration that is mostly shorter than a second: a number without a unit is taken for milliseconds by whoever writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Brief(pub(super) Duration);
+
+impl From<Brief> for Duration {
+    fn from(Brief(time): Brief) -> Self {
+        time
+    }
+}
+
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Size(pub(super) u64);
@@ -95,14 +108,15 @@ impl Scalar for Duration {
     const WHAT: &'static str = "a duration such as `30s`, `50ms` or `1h30m`";
 
     fn parse(text: &str) -> Result<Self, Wrong> {
-        match TIME.parse(text) {
-            Some(millis) if millis <= MAX_MILLIS => Ok(Self::from_millis(millis)),
-            Some(_) => Err(Wrong::new(
-                format!("{} is longer than any cache counts", quoted(text)),
-                "write at most `3550w`, which is 68 years",
-            )),
-            None => Err(TIME.explain(text, "a duration", Self::WHAT)),
-        }
+        TIME.duration(text)
+    }
+}
+
+impl Scalar for Brief {
+    const WHAT: &'static str = Duration::WHAT;
+
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        BRIEF.duration(text).map(Self)
     }
 }
 
@@ -153,6 +167,18 @@ impl Units {
             }
         }
         None
+    }
+
+    /// An amount of milliseconds, as what it is.
+    fn duration(&self, text: &str) -> Result<Duration, Wrong> {
+        match self.parse(text) {
+            Some(millis) if millis <= MAX_MILLIS => Ok(Duration::from_millis(millis)),
+            Some(_) => Err(Wrong::new(
+                format!("{} is longer than any cache counts", quoted(text)),
+                "write at most `3550w`, which is 68 years",
+            )),
+            None => Err(self.explain(text, "a duration", Duration::WHAT)),
+        }
     }
 
     /// What is wrong with a text that cannot be parsed, with what was probably meant.
@@ -243,6 +269,12 @@ mod tests {
             "`30` has no unit",
             "write `30s` if that is meant, or one of ms, s, m, h, d, w",
         );
+        check::<Brief>(
+            "200",
+            "`200` has no unit",
+            "write `200ms` if that is meant, or one of ms, s, m, h, d, w",
+        );
+        check::<Brief>("5min", "`5min` is not a duration", "write `5m`");
         check::<Duration>("5min", "`5min` is not a duration", "write `5m`");
         check::<Duration>("1.5h", "`1.5h` is not a duration", "write `1h30m`");
         check::<Duration>("30m1h", "`30m1h` is not a duration", "write `1h30m`");

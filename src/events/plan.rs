@@ -164,10 +164,6 @@ impl Planning<'_> {
     fn value(&self, name: &str, item: Option<(&str, &Value)>) -> Result<String, String> {
         let value = item.filter(|(of, _)| *of == name).map(|(_, value)| value);
         match value.or_else(|| self.event.get(name)) {
-            None if name.contains('.') => {
-                let pointer = name.replace('.', "/");
-                Err(format!("it lacks `{name}` (a member of a member is written `{{/{pointer}}}`)"))
-            }
             None => Err(format!("it lacks `{name}`")),
             Some(value) => text_of(value).ok_or_else(|| match value {
                 Value::String(_) => format!("`{name}` is empty"),

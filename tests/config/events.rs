@@ -110,6 +110,9 @@ events:
         - { url: \"/a/{b,c}\" }
         - { prefix: \"/a/*\" }
         - { route: lost }
+        - { tag: \"p:{body./id}\" }
+        - { tag: \"p:{product.id}\" }
+      on_unknown: all
   name_field: \"{event}\"
 ",
         &[
@@ -119,7 +122,10 @@ events:
             &format!("10:18: events.rules[0].purge[3].url: `{{b,c}}` is not the name of a member; {member}"),
             "11:21: events.rules[0].purge[4].prefix: `/a/*` has a `*`, but a prefix reaches everything below it already; write `/a`",
             "12:20: events.rules[0].purge[5].route: no route is named `lost`; did you mean `list`?",
-            "13:15: events.name_field: `{event}` is not the name of a member; write the name of a member such as `event`, or a pointer to one such as `/meta/type`",
+            "13:18: events.rules[0].purge[6].tag: `{body./id}` is how templates of `on_write` name a value; an event has only members; write `{/id}`",
+            "14:18: events.rules[0].purge[7].tag: `{product.id}` leaves open whether it is a member of a member; write `{/product/id}` if it is, or `{/product.id}` for a member of that name",
+            "15:7: events.rules[0].on_unknown: `on_unknown` does not belong here; leave it out: an event has no reply, and what it lacks it does not purge",
+            "16:15: events.name_field: `{event}` is not the name of a member; write the name of a member such as `event`, or a pointer to one such as `/meta/type`",
         ],
     );
 }

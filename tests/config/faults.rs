@@ -845,7 +845,7 @@ routes:
             "6:7: routes[0].on_write.when: `when` does not belong here; write it in the items of `purge` that depend on it",
             "8:18: routes[0].on_write.purge[0].tag: `{region}` names the region, which is not set up; write `region: { header: CloudFront-Viewer-Country }` at the top of the file",
             "9:18: routes[0].on_write.purge[1].tag: `{qeury.page}` says of no known place where its value stands; did you mean `query`?",
-            "10:18: routes[0].on_write.purge[2].tag: `{body.id}` is no pointer into JSON; write the way to a value in JSON, such as `{body./category/id}`",
+            "10:18: routes[0].on_write.purge[2].tag: `{body.id}` is no pointer into JSON; write `{body./id}`",
             "11:18: routes[0].on_write.purge[3].url: `{request.X-Store}` names nothing of a request; write `{header.X-Store}` for a field",
             "12:30: routes[0].on_write.purge[4].soft: the target of a write dies in any case (RFC 9111, 4.4); remove `soft`",
             "12:42: routes[0].on_write.purge[4].when: the target of a write dies in any case (RFC 9111, 4.4); remove `when`",

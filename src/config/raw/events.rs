@@ -1,7 +1,7 @@
 //! `events`.
 
 use super::RedisChoice;
-use super::selector::{ByEvent, Selector};
+use super::selector::{ByEvent, Cause, Selector};
 use crate::config::read::{Hint, List, record};
 use crate::config::values::{Authority, FieldName};
 
@@ -30,6 +30,7 @@ record! {
     EventRule, hint: |key| match key {
         "name" => Some(Hint::Meant("event")),
         "url" | "prefix" | "tag" | "route" | "all" => Some(Hint::Instead("write it under `purge`".into())),
+        "on_unknown" | "when" => Some(Hint::Instead(ByEvent::CONDITION.into())),
         _ => None,
     };
     "event" => event: String,

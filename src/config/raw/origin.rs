@@ -1,6 +1,7 @@
 //! `origins`.
 
 use crate::config::read::{List, record};
+use crate::config::units::Brief;
 use crate::origin::{Balance, Protocol, ServerAddress};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,7 @@ record! {
     Origin;
     "servers" => servers: List<ServerAddress>,
     "balance" => balance: Balance,
-    "connect_timeout" => connect_timeout: Duration,
+    "connect_timeout" => connect_timeout: Brief,
     "read_timeout" => read_timeout: Duration,
     "keepalive" => keepalive: usize,
     "retries" => retries: usize,

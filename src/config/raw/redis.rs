@@ -1,12 +1,11 @@
 //! `redis`, and `invalidation.redis`.
 
 use crate::config::read::{At, Field, FromYaml, Hint, Item, record};
-use crate::config::units::Size;
+use crate::config::units::{Brief, Size};
 use crate::config::values::{Namespace, Password, RedisUrl};
 use crate::config::yaml::Kind;
 use crate::redis::WriteMode;
 use std::path::PathBuf;
-use std::time::Duration;
 
 record! {
     /// `redis` as a mapping.
@@ -27,7 +26,7 @@ record! {
     "password" => password: Password,
     "sentinel_password" => sentinel_password: Password,
     "ca" => ca: PathBuf,
-    "timeout" => timeout: Duration,
+    "timeout" => timeout: Brief,
     "write" => write: WriteMode,
     "compress" => compress: bool,
     "max_object" => max_object: Size,

@@ -111,11 +111,13 @@ impl Scope<'_> {
     }
 
     /// A time that cannot be zero.
-    fn positive(&self, field: &Field<Duration>, default: Duration) -> Duration {
-        if let Some(at) = field.set().filter(|at| at.value.is_zero()) {
+    fn positive<T: Copy + Into<Duration>>(&self, field: &Field<T>, default: Duration) -> Duration {
+        let Some(at) = field.set() else { return default };
+        let time = at.value.into();
+        if time.is_zero() {
             at.fault(self.report, "is zero", "write a longer time, such as `1s`");
         }
-        field.or_default(default)
+        time
     }
 
     /// A number within bounds.

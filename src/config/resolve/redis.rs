@@ -6,7 +6,7 @@ use crate::config::expand::cause;
 use crate::config::raw::{Invalidation, Redis, RedisChoice};
 use crate::config::read::{At, Field};
 use crate::config::settings::SharedLogSettings;
-use crate::config::units::Size;
+use crate::config::units::{Brief, Size};
 use crate::config::values::{Password, RedisUrl};
 use crate::redis::{RedisServers, RedisSettings, WriteMode};
 use std::fs;
@@ -162,16 +162,16 @@ fn settings(
         password,
         sentinel_password: sentinel_password.value().map(|password| password.0.clone()),
         namespace: namespace.value().map_or(default_namespace, |name| &name.0).to_owned(),
-        timeout: timeout.or_default(default_timeout),
+        timeout: timeout.value().map_or(default_timeout, |time| time.0),
         write: write.or_default(WriteMode::Behind),
         compress: compress.or_default(true),
         max_object: max_object.value().map_or(MAX_OBJECT, |size| size.0),
     })
 }
 
-fn check_limits(scope: &Scope<'_>, timeout: &Field<Duration>, size: &Field<Size>) {
+fn check_limits(scope: &Scope<'_>, timeout: &Field<Brief>, size: &Field<Size>) {
     scope.positive(timeout, TIMEOUT);
-    if let Some(at) = timeout.set().filter(|at| at.value > LONGEST_TIMEOUT) {
+    if let Some(at) = timeout.set().filter(|at| at.value.0 > LONGEST_TIMEOUT) {
         let problem = format!("{} is longer than 5s, and requests wait for it", at.shown);
         at.fault(scope.report, problem, "write a time that a client would wait, such as `50ms`");
     }

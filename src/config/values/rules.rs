@@ -192,11 +192,16 @@ fn template(text: &str) -> Result<Template<Variable>, Wrong> {
 
 /// What is wrong with a name that is more than that of a capture.
 fn variable(error: BadVariable) -> Wrong {
+    let (BadVariable::Source(name)
+    | BadVariable::Parameter(name)
+    | BadVariable::Field(name)
+    | BadVariable::Pointer { name, .. }) = &error;
+    let meant = respelled(name).map(|meant| format!("write {}", quoted(&format!("{{{meant}}}"))));
     match error {
         BadVariable::Source(name) => match name.split_once('.') {
             Some(("request", field)) => {
-                let remedy = format!("write {} for a field", quoted(&format!("{{header.{field}}}")));
-                not_a_name(&name, "names nothing of a request", &remedy)
+                let of_field = || format!("write {} for a field", quoted(&format!("{{header.{field}}}")));
+                not_a_name(&name, "names nothing of a request", &meant.unwrap_or_else(of_field))
             }
             Some((source, _)) => {
                 let known = ["query", "header", "reply", "body"];
@@ -207,7 +212,9 @@ fn variable(error: BadVariable) -> Wrong {
                 not_a_name(&name, "says of no known place where its value stands", &remedy)
             }
             None => {
-                let remedy = format!("write {}", quoted(&format!("{{body.{name}}}")));
+                let remedy = meant.unwrap_or_else(|| {
+                    "write the way to a value in JSON, such as `{body./category/id}`".into()
+                });
                 not_a_name(&name, "does not say in which body", &remedy)
             }
         },
@@ -215,16 +222,45 @@ fn variable(error: BadVariable) -> Wrong {
             not_a_name(&name, "names no parameter", "write one, such as `{query.page}`")
         }
         BadVariable::Field(name) => {
-            not_a_name(&name, "names no field of a header", "write one, such as `{reply.X-Category}`")
+            let remedy = meant.unwrap_or_else(|| "write one, such as `{reply.X-Category}`".into());
+            not_a_name(&name, "names no field of a header", &remedy)
         }
         BadVariable::Pointer { name, error } => {
-            let remedy = match error {
-                BadPointer::NoSlash => "write the way to a value in JSON, such as `{body./category/id}`",
-                BadPointer::Tilde => "write `~0` for a `~` in a name, and `~1` for a `/`",
+            let remedy = match (error, meant) {
+                (BadPointer::Tilde, _) => "write `~0` for a `~` in a name, and `~1` for a `/`".into(),
+                (BadPointer::NoSlash, Some(meant)) => meant,
+                (BadPointer::NoSlash, None) => {
+                    "write the way to a value in JSON, such as `{body./category/id}`".into()
+                }
             };
-            not_a_name(&name, "is no pointer into JSON", remedy)
+            not_a_name(&name, "is no pointer into JSON", &remedy)
         }
     }
+}
+
+/// The name that `name` is but for its points and slashes, with those where they belong.
+fn respelled(name: &str) -> Option<String> {
+    let behind = |source: &str| name.strip_prefix(source)?.strip_prefix(['.', '/']);
+    let pointer = |way: &str| {
+        let way = way.trim_start_matches(['.', '/']);
+        if way.contains('/') { way.to_owned() } else { way.replace('.', "/") }
+    };
+    let bodies = [
+        ("request.body", "request.body"),
+        ("request/body", "request.body"),
+        ("reply.body", "reply.body"),
+        ("reply/body", "reply.body"),
+        ("body", "body"),
+    ];
+    let in_body =
+        || bodies.iter().find_map(|(written, meant)| Some(format!("{meant}./{}", pointer(behind(written)?))));
+    let in_head = || {
+        ["query", "header", "reply"].iter().find_map(|source| Some(format!("{source}.{}", behind(source)?)))
+    };
+    // What begins with a slash, or has one before any point, can only be a pointer.
+    let bare = || name.split('.').next()?.contains('/').then(|| format!("body./{}", pointer(name)));
+    let meant = in_body().or_else(in_head).or_else(bare)?;
+    (!meant.ends_with('/') && meant != name && Variable::parse(&meant).is_ok()).then_some(meant)
 }
 
 fn not_a_name(name: &str, problem: &str, remedy: &str) -> Wrong {
@@ -337,17 +373,46 @@ mod tests {
             "write `{header.X-Name}` for a field",
         );
         refuses("{/id}", "`{/id}` does not say in which body", "write `{body./id}`");
+        refuses(
+            "{body/category_id}",
+            "`{body/category_id}` does not say in which body",
+            "write `{body./category_id}`",
+        );
+        refuses("{category/id}", "`{category/id}` does not say in which body", "write `{body./category/id}`");
+        refuses("{header/X-Id}", "`{header/X-Id}` does not say in which body", "write `{header.X-Id}`");
+        refuses(
+            "{request/body/id}",
+            "`{request/body/id}` does not say in which body",
+            "write `{request.body./id}`",
+        );
+        refuses(
+            "{request.body/id}",
+            "`{request.body/id}` names nothing of a request",
+            "write `{request.body./id}`",
+        );
+        refuses(
+            "{reply.body/id}",
+            "`{reply.body/id}` names no field of a header",
+            "write `{reply.body./id}`",
+        );
+        refuses("{body}/{body.a.b}", "`{body.a.b}` is no pointer into JSON", "write `{body./a/b}`");
+        refuses(
+            "{body./~}",
+            "`{body./~}` is no pointer into JSON",
+            "write `~0` for a `~` in a name, and `~1` for a `/`",
+        );
+        refuses(
+            "{/}",
+            "`{/}` does not say in which body",
+            "write the way to a value in JSON, such as `{body./category/id}`",
+        );
         refuses("{query.}", "`{query.}` names no parameter", "write one, such as `{query.page}`");
         refuses(
             "{reply.}",
             "`{reply.}` names no field of a header",
             "write one, such as `{reply.X-Category}`",
         );
-        refuses(
-            "{body.id}",
-            "`{body.id}` is no pointer into JSON",
-            "write the way to a value in JSON, such as `{body./category/id}`",
-        );
+        refuses("{body.id}", "`{body.id}` is no pointer into JSON", "write `{body./id}`");
         refuses(
             "{reply.body./a~b}",
             "`{reply.body./a~b}` is no pointer into JSON",

@@ -114,7 +114,7 @@ fn what_is_missing_takes_nothing_from_the_others() {
     lacks(&json!({ "id": "" }), "`id` is empty");
     lacks(&json!({ "id": 1e20 }), "too large a number");
     lacks(&json!({ "id": [[]] }), "`id` is a list and not");
-    check(&["tag:{a.b}"], &json!({ "a": { "b": 1 } }), &[], &["written `{/a/b}`"]);
+    check(&["tag:{/a/c}"], &json!({ "a": { "b": 1 } }), &[], &["it lacks `/a/c`"]);
     check(&["url:http://shop/{a}", "tag:{b}"], &json!({}), &[], &["`a`", "`b`"]);
     check(&["tag:{a}", "url:/{a}"], &json!({}), &[], &["it lacks `a`"]);
 }
