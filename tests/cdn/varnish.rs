@@ -127,6 +127,7 @@ fn call(method: &[u8], url: &str, headers: &[(&'static str, &str)]) -> HttpCall 
         item: None,
         join: "|".to_owned(),
         batch: 1,
+        done: vec![],
     }
 }
 

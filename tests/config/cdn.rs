@@ -65,7 +65,7 @@ fn every_provider_is_known() {
   - { name: f, azure: { subscription: s, resource_group: g, profile: p, endpoint_name: e } }
   - name: g
     http:
-      url: { method: PURGE, url: "http://varnish:6081{path}", headers: { Host: "{host}" } }
+      url: { method: PURGE, url: "http://varnish:6081{path}", headers: { Host: "{host}" }, done: [404, 412] }
       tag: { method: BAN, url: "http://varnish:6081/", headers: { xkey-purge: "{targets}" }, item: "{tag}", join: " " }
       tag_header: { name: xkey, separator: comma }
       queries: false
@@ -90,7 +90,7 @@ fn every_provider_is_known() {
             ProviderSettings::Http(it) => {
                 let header = it.tag_header.as_ref();
                 (
-                    it.url.is_some() && it.prefix.is_none(),
+                    it.url.is_some_and(|url| url.done.len() == 2) && it.prefix.is_none(),
                     header.is_some_and(|it| it.separator == Separator::Comma),
                 )
             }
@@ -140,6 +140,8 @@ fn faults_of_providers() {
   - { name: c, http: { tag: { url: http://a, batch: 5, body: \"{tog}\" } } }
   - { name: d, http: { url: { url: \"http://a{path}\", headers: { \"a b\": x } }, tag_header: { name: xkey } } }
   - { name: e, cloudflare: { zone_id: z, token: \"a b\" } }
+  - { name: g, http: { tag: { url: http://a, headers: { k: \"{tag}\" } }, tag_header: { separator: space } } }
+  - { name: h, http: { all: { url: http://a, done: [404, 429], ok: [412] } }, gather: 200 }
 ",
         &[
             "4:23: cdn[0].azure: has credentials that are not whole; write all of `tenant`, `client_id` and `client_secret`; or none of them, for the identity of the machine",
@@ -152,6 +154,10 @@ fn faults_of_providers() {
             "7:91: cdn[3].http.tag_header: there is no `tag` that tells how tags are purged; add it, or remove this",
             "8:30: cdn[4].cloudflare.zone_id: `zone_id` is not a known key; did you mean `zone`?",
             "8:49: cdn[4].cloudflare.token: holds characters that a header cannot carry; use visible ASCII characters without spaces",
+            "9:85: cdn[5].http.tag_header.name: is missing; write the name of the header, such as `xkey`",
+            "10:58: cdn[6].http.all.done[1]: `429` asks for the call to be made again, and a purge would be lost; remove it",
+            "10:64: cdn[6].http.all.ok: `ok` is not a known key; did you mean `done`?",
+            "10:87: cdn[6].gather: `200` has no unit; write `200ms` if that is meant, or one of ms, s, m, h, d, w",
         ],
     );
 }

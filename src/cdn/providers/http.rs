@@ -9,7 +9,7 @@ use crate::cdn::{Call, CallError, Client, HostUse, Limits, Provider, Rate, TagHe
 use crate::invalidation::Template;
 use crate::secret::Secret;
 use async_trait::async_trait;
-use http::{HeaderName, Method};
+use http::{HeaderName, Method, StatusCode};
 use std::fmt;
 use std::time::Duration;
 
@@ -61,18 +61,21 @@ pub struct HttpCall {
     pub join: String,
     /// Targets in one call at most; more than one only where `{targets}` is used.
     pub batch: usize,
+    /// Statuses that say it was done, besides those of success: of APIs that answer 404 to a purge of what they do not keep.
+    pub done: Vec<StatusCode>,
 }
 
 /// Keys stand in addresses and bodies, too: none of them is shown.
 impl fmt::Debug for HttpCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, url: _, headers, body: _, item: _, join, batch } = self;
+        let Self { method, url: _, headers, body: _, item: _, join, batch, done } = self;
         let names: Vec<_> = headers.iter().map(|(name, _)| name).collect();
         f.debug_struct("HttpCall")
             .field("method", method)
             .field("headers", &names)
             .field("join", join)
             .field("batch", batch)
+            .field("done", done)
             .finish_non_exhaustive()
     }
 }
@@ -159,7 +162,7 @@ impl Provider for Http {
         for targets in call.targets.chunks(form.batch()) {
             let request = form.request(call.id, targets)?;
             let reply = exchange(&self.client, request, &form.secrets()).await?;
-            if let Some(error) = judge(&reply) {
+            if let Some(error) = judge(&reply).filter(|_| !form.is_done(reply.status())) {
                 return Err(error);
             }
         }

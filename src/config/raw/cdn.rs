@@ -3,8 +3,10 @@
 use crate::cdn::Rate;
 use crate::cdn::providers::akamai::AkamaiNetwork;
 use crate::config::read::{Hint, List, Map, record};
+use crate::config::units::Brief;
 use crate::config::values::{
-    Authority, BaseUrl, Ident, Key, RouteName, SecretTemplate, Separator, UrlTemplate, ValueTemplate,
+    Authority, BaseUrl, DoneAnswer, Ident, Key, RouteName, SecretTemplate, Separator, TagField, UrlTemplate,
+    ValueTemplate,
 };
 use http::{HeaderName, Method};
 use std::path::PathBuf;
@@ -34,7 +36,7 @@ record! {
     "http" => http: HttpApi,
     "hosts" => hosts: List<Authority>,
     "public_url" => public_url: BaseUrl,
-    "gather" => gather: Duration,
+    "gather" => gather: Brief,
     "second_purge" => second_purge: Duration,
     "give_up_after" => give_up_after: Duration,
     "timeout" => timeout: Duration,
@@ -54,7 +56,7 @@ record! {
     };
     "distribution" => distribution: Ident,
     "query_strings" => query_strings: bool,
-    "tags" => tags: HeaderName,
+    "tags" => tags: TagField,
     "region" => region: Ident,
     "endpoint" => endpoint: BaseUrl,
 }
@@ -170,7 +172,10 @@ record! {
 
 record! {
     /// One kind of request under `cdn[].http`.
-    HttpCall;
+    HttpCall, hint: |key| match key {
+        "ok" | "statuses" | "status" | "accept" | "success" => Some(Hint::Meant("done")),
+        _ => None,
+    };
     "method" => method: Method,
     "url" => url: UrlTemplate,
     "headers" => headers: Map<SecretTemplate>,
@@ -178,6 +183,7 @@ record! {
     "item" => item: ValueTemplate,
     "join" => join: ValueTemplate,
     "batch" => batch: usize,
+    "done" => done: List<DoneAnswer>,
 }
 
 record! {

@@ -52,10 +52,9 @@ fn cdn(scope: &Scope<'_>, at: &At<Cdn>) -> Option<CdnSettings> {
     let Cdn { name, hosts, public_url, gather, second_purge, give_up_after, timeout, rate, .. } = &at.value;
     let name = scope.required(name, at, "name", "write a name for metrics and logs, such as `name: edge`");
     let provider = provider(scope, at);
-    for time in [gather, timeout] {
-        if let Some(at) = time.set().filter(|at| at.value > LONGEST) {
-            at.fault(scope.report, format!("{} is longer than 2m", at.shown), "write a shorter time");
-        }
+    let gather = gather.set().map(|at| at.with(at.value.into()));
+    for at in [&gather, &timeout.set().cloned()].into_iter().flatten().filter(|at| at.value > LONGEST) {
+        at.fault(scope.report, format!("{} is longer than 2m", at.shown), "write a shorter time");
     }
     Some(CdnSettings {
         name: Arc::from(name?.value.0.as_str()),
@@ -64,7 +63,7 @@ fn cdn(scope: &Scope<'_>, at: &At<Cdn>) -> Option<CdnSettings> {
             .value()
             .map_or_else(Vec::new, |list| list.values().map(|host| host.0.as_str().into()).collect()),
         public_url: public_url.value().map(|url| Arc::from(url.0.as_str())),
-        gather: gather.or_default(GATHER),
+        gather: gather.map_or(GATHER, |at| at.value),
         second_purge: second_purge.value().copied().filter(|delay| !delay.is_zero()),
         give_up_after: scope.positive(give_up_after, GIVE_UP_AFTER),
         timeout: scope.positive(timeout, TIMEOUT),
@@ -120,7 +119,7 @@ fn make_cloudfront(scope: &Scope<'_>, at: &At<Cloudfront>) -> Option<ProviderSet
     Some(ProviderSettings::Cloudfront(CloudfrontSettings {
         distribution: ident(scope, distribution, at, "distribution", remedy)?,
         query_strings: query_strings.or_default(false),
-        tags: tags.value().cloned(),
+        tags: tags.value().map(|field| field.0.clone()),
         region: region.value().map_or("us-east-1", |region| &region.0).to_owned(),
         endpoint: base(endpoint),
     }))

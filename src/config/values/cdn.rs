@@ -1,11 +1,13 @@
 //! What CDNs are named and reached by.
 
-use crate::cdn::Rate;
 use crate::cdn::providers::akamai::AkamaiNetwork;
+use crate::cdn::{CallError, Rate, judge};
 use crate::config::Secret;
 use crate::config::fault::{Wrong, quoted};
 use crate::config::read::{Scalar, one_of};
 use crate::invalidation::{Template, TemplateError};
+use bytes::Bytes;
+use http::{HeaderName, StatusCode};
 use std::time::Duration;
 
 /// An ID or a name that becomes part of the path of a request.
@@ -127,6 +129,50 @@ impl Scalar for Separator {
     }
 }
 
+/// The header that a distribution reads tags from. Elsewhere tags are switched on, which is no name for a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) struct TagField(pub(in crate::config) HeaderName);
+
+impl Scalar for TagField {
+    const WHAT: &'static str = "the header of its cache tag configuration, such as `tags: Cache-Tag`";
+
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let wrong =
+            |remedy: String| Wrong::new(format!("{} is not the name of a header", quoted(text)), remedy);
+        match bool::parse(text) {
+            Ok(true) => Err(wrong(format!("write {}", Self::WHAT))),
+            Ok(false) => Err(wrong("leave it out".to_owned())),
+            Err(_) => HeaderName::parse(text).map(Self),
+        }
+    }
+}
+
+/// A status by which an API says that there is nothing left to do, beside those of success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) struct DoneAnswer(pub(in crate::config) StatusCode);
+
+impl Scalar for DoneAnswer {
+    const WHAT: &'static str = "a status such as `404`";
+
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let Some(status) =
+            text.parse().ok().filter(|_| text.len() == 3).and_then(|code| StatusCode::from_u16(code).ok())
+        else {
+            let problem = format!("{} is not a status", quoted(text));
+            return Err(Wrong::new(problem, format!("write {}", Self::WHAT)));
+        };
+        let mut reply = http::Response::new(Bytes::new());
+        *reply.status_mut() = status;
+        let problem = match judge(&reply) {
+            None => "says that the call was done in any case",
+            Some(CallError::Refused { .. }) if status.is_client_error() => return Ok(Self(status)),
+            Some(CallError::Refused { .. }) => "leaves open what became of the call",
+            Some(CallError::Later { .. }) => "asks for the call to be made again, and a purge would be lost",
+        };
+        Err(Wrong::new(format!("{} {problem}", quoted(text)), "remove it"))
+    }
+}
+
 /// Where a request goes, with what it purges filled in.
 #[derive(Clone, Debug)]
 pub(in crate::config) struct UrlTemplate(pub(in crate::config) Template);
@@ -242,6 +288,34 @@ mod tests {
             assert!(Ident::parse(text).is_err(), "{text}");
         }
         assert_eq!(Ident::parse("E1-x_y.z"), Ok(Ident("E1-x_y.z".to_owned())));
+    }
+
+    #[test]
+    fn headers_of_tags() {
+        assert_eq!(TagField::parse("Cache-Tag"), Ok(TagField(HeaderName::from_static("cache-tag"))));
+        let remedy = "write the header of its cache tag configuration, such as `tags: Cache-Tag`";
+        refuses::<TagField>("true", "`true` is not the name of a header", remedy);
+        refuses::<TagField>("false", "`false` is not the name of a header", "leave it out");
+        refuses::<TagField>("Cache Tag", "`Cache Tag` is not the name of a header", "write `Cache-Tag`");
+    }
+
+    #[test]
+    fn answers_that_count_as_done() {
+        for status in [404, 405, 410, 412] {
+            let expected = StatusCode::from_u16(status).map(DoneAnswer).expect("a status");
+            assert_eq!(DoneAnswer::parse(&status.to_string()), Ok(expected));
+        }
+        for text in ["", "4xx", "0404", "+40", "99", "gone"] {
+            refuses::<DoneAnswer>(text, &format!("`{text}` is not a status"), "write a status such as `404`");
+        }
+        let check = |status: &str, problem: &str| {
+            refuses::<DoneAnswer>(status, &format!("`{status}` {problem}"), "remove it");
+        };
+        check("200", "says that the call was done in any case");
+        check("302", "leaves open what became of the call");
+        for status in ["401", "403", "407", "408", "425", "429", "500", "503"] {
+            check(status, "asks for the call to be made again, and a purge would be lost");
+        }
     }
 
     #[test]

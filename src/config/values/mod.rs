@@ -10,7 +10,9 @@ mod rules;
 mod when;
 
 pub(super) use basic::{Fraction, Threads, Token};
-pub(super) use cdn::{BaseUrl, Ident, Key, SecretTemplate, Separator, UrlTemplate, ValueTemplate};
+pub(super) use cdn::{
+    BaseUrl, DoneAnswer, Ident, Key, SecretTemplate, Separator, TagField, UrlTemplate, ValueTemplate,
+};
 pub(super) use events::{EventPrefix, EventTag, EventUrl, FieldName};
 pub(super) use http::{RouteName, Status};
 pub(super) use net::Authority;

@@ -1,8 +1,10 @@
 //! An API that nobody knows: it wants a token in a field of its own and lists of JSON.
 
-use super::{Api, SECRET, Subject, body, full, hard, list, parts, prefix, provider, refusal, tag, url};
+use super::{
+    Api, Fault, SECRET, Subject, body, full, hard, list, parts, prefix, provider, refusal, tag, url,
+};
 use crate::support::{Reply, Seen};
-use ::http::{HeaderName, Method};
+use ::http::{HeaderName, Method, StatusCode};
 use larder::cdn::providers::http::{HttpCall, HttpSettings};
 use larder::cdn::{Alphabet, ProviderSettings, Rate, Separator, TagHeader, Target};
 use larder::invalidation::Template;
@@ -25,6 +27,7 @@ fn call(endpoint: &str, secret: &str, what: &str) -> HttpCall {
         item: None,
         join: ",".to_owned(),
         batch: 10,
+        done: vec![],
     }
 }
 
@@ -108,6 +111,7 @@ async fn what_is_written_in_the_template_is_told_nobody() {
         item: None,
         join: ",".to_owned(),
         batch: 1,
+        done: vec![],
     };
     let ProviderSettings::Http(others) = settings(&api.url(), SECRET) else {
         unreachable!("it is by template")
@@ -116,4 +120,31 @@ async fn what_is_written_in_the_template_is_told_nobody() {
     let error = format!("{:?}", http.send(&hard(vec![Target::All])).await.unwrap_err());
     assert!(error.contains("no such key: /purge?"), "{error}");
     assert!(!error.contains("k3y-of") && !error.contains("t0ken-of"), "{error}");
+}
+
+#[tokio::test]
+async fn what_an_api_does_not_keep_may_count_as_purged() {
+    /// Keeps nothing but `/a`, and knows no tags.
+    fn forgetful(seen: &Seen) -> Result<Vec<String>, Reply> {
+        let purged = contract(seen)?;
+        match purged.iter().all(|what| what.ends_with("/a")) {
+            true => Ok(purged),
+            false if seen.target.starts_with("/v1/tags") => Err(refusal(404, "no tags here")),
+            false => Err(refusal(412, "nothing to purge")),
+        }
+    }
+    let api = Api::start(forgetful, done).await;
+    let ProviderSettings::Http(set) = settings(&api.url(), SECRET) else { unreachable!("it is by template") };
+    let single = |done: &[u16]| {
+        let done = done.iter().map(|status| StatusCode::from_u16(*status).unwrap()).collect();
+        set.url.clone().map(|call| HttpCall { batch: 1, done, ..call })
+    };
+    let strict = provider(ProviderSettings::Http(HttpSettings { url: single(&[404]), ..set.clone() }));
+    assert_eq!(strict.send(&hard(vec![url("/b")])).await.unwrap_err().as_str(), "refused");
+    let lenient = provider(ProviderSettings::Http(HttpSettings { url: single(&[404, 412]), ..set.clone() }));
+    api.check(lenient.send(&hard(vec![url("/b"), url("/a")])).await, SUBJECT.purged);
+    let error = lenient.send(&hard(vec![tag("t")])).await.unwrap_err();
+    assert_eq!(error.as_str(), "refused", "it is said for each kind of call by itself");
+    api.fail([Fault::Answer(refusal(503, "later"))]);
+    assert_eq!(lenient.send(&hard(vec![url("/a")])).await.unwrap_err().as_str(), "server_error");
 }

@@ -7,7 +7,7 @@ use crate::cdn::{CallError, CallId, Location, Many, Target, TargetKind};
 use crate::invalidation::Template;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use std::collections::HashSet;
 
 /// Bytes of names in the head of one request: servers take 8 KiB for a line of it, and encoding may make three bytes of one.
@@ -33,6 +33,7 @@ pub(super) struct Form {
     item: Template,
     join: String,
     many: Many,
+    done: Vec<StatusCode>,
     secrets: Vec<String>,
 }
 
@@ -85,7 +86,7 @@ impl Writing {
 
 impl Form {
     pub(super) fn new(call: &HttpCall, kind: TargetKind) -> Result<Self, MakeError> {
-        let HttpCall { method, url, headers, body, item, join, batch } = call;
+        let HttpCall { method, url, headers, body, item, join, batch, done } = call;
         let (address, query) = divided(url)?;
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| field(name, value.expose())).collect::<Result<_, _>>()?;
@@ -123,6 +124,7 @@ impl Form {
             item,
             join: join.clone(),
             many: Many { targets: (*batch).max(1), bytes: HEAD, overhead: 0, longest: HEAD },
+            done: done.clone(),
             secrets,
         };
         form.check(kind)?;
@@ -138,6 +140,11 @@ impl Form {
     /// Targets of one request at most.
     pub(super) fn batch(&self) -> usize {
         self.many.targets
+    }
+
+    /// Whether a status says that the call was done though it is none of success.
+    pub(super) fn is_done(&self, status: StatusCode) -> bool {
+        self.done.contains(&status)
     }
 
     /// What replies must not repeat.

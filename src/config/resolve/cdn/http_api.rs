@@ -65,7 +65,7 @@ pub(super) fn make(scope: &Scope<'_>, at: &At<raw::HttpApi>) -> Option<HttpSetti
 }
 
 fn call(scope: &Scope<'_>, at: &At<raw::HttpCall>, known: &[&str]) -> Option<HttpCall> {
-    let raw::HttpCall { method, url, headers, body, item, join, batch } = &at.value;
+    let raw::HttpCall { method, url, headers, body, item, join, batch, done } = &at.value;
     let url =
         scope.required(url, at, "url", "write where the request goes, such as `http://varnish:6081{path}`");
     let batch = scope.within(batch, 1, 1, MAX_BATCH);
@@ -109,6 +109,7 @@ fn call(scope: &Scope<'_>, at: &At<raw::HttpCall>, known: &[&str]) -> Option<Htt
         item: item.value().map(|item| item.0.clone()),
         join: join.value().map_or_else(|| ",".to_owned(), |join| join.1.clone()),
         batch,
+        done: done.value().map_or_else(Vec::new, |list| list.values().map(|status| status.0).collect()),
     })
 }
 

@@ -15,6 +15,7 @@ fn call(url: &str, headers: &[(&'static str, &str)], body: &str) -> HttpCall {
         item: None,
         join: ",".to_owned(),
         batch: 1,
+        done: vec![],
     }
 }
 
