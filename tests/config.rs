@@ -15,6 +15,8 @@ mod faults;
 mod files;
 #[path = "config/hostile.rs"]
 mod hostile;
+#[path = "config/pages.rs"]
+mod pages;
 #[path = "config/second_reader.rs"]
 mod second_reader;
 

@@ -7,9 +7,8 @@ use crate::fleet::{FleetSettings, FleetStats, NodeId, SharedLog, TABLE_SLOTS};
 use crate::invalidation::{Ledger, LedgerSettings, Log, Position};
 use crate::observe::Metrics;
 use crate::redis::{
-    Breaker, BreakerState, Deserted, Link, RedisLog, RedisLogSettings, RedisOutbox, RedisOutboxSettings,
-    LOST_WAITS,
-    RedisSettings, RedisTier,
+    Breaker, BreakerState, Deserted, LOST_WAITS, Link, RedisLog, RedisLogSettings, RedisOutbox,
+    RedisOutboxSettings, RedisSettings, RedisTier,
 };
 use crate::spool::{self, Leftovers, Spool, SpoolSettings, SpooledLog};
 use crate::store::Remote;

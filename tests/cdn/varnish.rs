@@ -1,42 +1,29 @@
 //! Varnish, as Debian has it, told by `PURGE` and `BAN`.
 
 use crate::support::{DEADLINE, Origin, Reply, eventually, free_port, request_at};
-use http::{HeaderName, Method};
-use larder::cdn::providers::http::{Http, HttpCall, HttpSettings};
-use larder::cdn::{Alphabet, Call, CallId, Location, Provider, Rate, Separator, TagHeader, Target};
-use larder::invalidation::{Mode, Template};
+use larder::cdn::providers::http::{Http, HttpSettings};
+use larder::cdn::{Call, CallId, Location, Provider, ProviderSettings, Target};
+use larder::invalidation::Mode;
 use larder::secret::Secret;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 use tempfile::TempDir;
 
-/// Takes a purge of one URL, with every variant, and bans by path and tag.
-const VCL: &str = r#"
-vcl 4.1;
-backend default { .host = "127.0.0.1"; .port = "ORIGIN"; }
-sub vcl_recv {
-    if (req.method == "PURGE" || req.method == "BAN") {
-        if (req.http.X-Purge-Token != "s3cr3t-of-varnish") { return (synth(403, "Not you")); }
-        if (req.method == "PURGE") { return (purge); }
-        if (req.http.X-Ban-Path) {
-            ban("obj.http.x-host == " + req.http.X-Ban-Host + " && obj.http.x-path ~ " + req.http.X-Ban-Path);
-        } elsif (req.http.X-Ban-Tag) {
-            ban("obj.http.xkey ~ (^|\s)(" + req.http.X-Ban-Tag + ")(\s|$)");
-        } else {
-            ban("obj.status != 0");
-        }
-        return (synth(200, "Banned"));
-    }
-    return (hash);
+/// The reference, which shows how Varnish is set up, and Larder before it.
+const REFERENCE: &str = include_str!("../../docs/configuration.md");
+
+/// What the tests see of hits.
+const HITS: &str = "sub vcl_deliver { set resp.http.X-Hits = obj.hits; }";
+
+/// The token that the example asks for.
+const TOKEN: &str = "s3cr3t-of-varnish";
+
+/// The example in a language.
+fn example(language: &str) -> &'static str {
+    let (_, about) = REFERENCE.split_once("### Varnish").expect("it is about Varnish");
+    let (_, begun) = about.split_once(&format!("```{language}\n")).expect("there is an example");
+    begun.split("```").next().expect("a first piece")
 }
-sub vcl_backend_response {
-    set beresp.http.x-host = bereq.http.host;
-    set beresp.http.x-path = regsub(bereq.url, "\?.*$", "");
-    set beresp.ttl = 1h;
-}
-sub vcl_deliver { set resp.http.X-Hits = obj.hits; }
-"#;
 
 /// A Varnish of its own. It ends with the test.
 struct Varnish {
@@ -59,7 +46,9 @@ impl Varnish {
     async fn try_start(origin: &Origin, port: u16) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let vcl = folder.path().join("test.vcl");
-        std::fs::write(&vcl, VCL.replace("ORIGIN", &origin.address().port().to_string())).unwrap();
+        let backend = format!(".host = \"127.0.0.1\"; .port = \"{}\";", origin.address().port());
+        let text = example("vcl").replace(".host = \"larder\"; .port = \"8080\";", &backend);
+        std::fs::write(&vcl, text + HITS).unwrap();
         let child = Command::new("varnishd")
             .arg("-F")
             .arg("-n")
@@ -115,43 +104,14 @@ impl Drop for Varnish {
     }
 }
 
-fn call(method: &[u8], url: &str, headers: &[(&'static str, &str)]) -> HttpCall {
-    let token = [("x-purge-token", "s3cr3t-of-varnish")];
-    let fields =
-        token.iter().chain(headers).map(|(name, value)| (HeaderName::from_static(name), Secret::new(*value)));
-    HttpCall {
-        method: Method::from_bytes(method).unwrap(),
-        url: Template::parse(url).unwrap(),
-        headers: fields.collect(),
-        body: None,
-        item: None,
-        join: "|".to_owned(),
-        batch: 1,
-        done: vec![],
-    }
-}
-
 fn settings(address: SocketAddr) -> HttpSettings {
-    let path = [("x-ban-host", "{host}"), ("x-ban-path", "^{path.regex}(/|$)")];
-    HttpSettings {
-        url: Some(call(b"PURGE", &format!("http://{address}{{path}}"), &[("host", "{host}")])),
-        prefix: Some(call(b"BAN", &format!("http://{address}/"), &path)),
-        tag: Some(HttpCall {
-            item: Some(Template::parse("{tag.regex}").unwrap()),
-            batch: 100,
-            ..call(b"BAN", &format!("http://{address}/"), &[("x-ban-tag", "{targets}")])
-        }),
-        all: Some(call(b"BAN", &format!("http://{address}/"), &[])),
-        tag_header: Some(TagHeader {
-            name: HeaderName::from_static("xkey"),
-            separator: Separator::Space,
-            tags: 100,
-            bytes: 4000,
-            longest: 200,
-            alphabet: Alphabet { without: "", ignores_case: false },
-        }),
-        queries: false,
-        rate: Rate { calls: 50, per: Duration::from_secs(1), burst: 50 },
+    let yaml = example("yaml").replace("varnish:6081", &address.to_string());
+    let yaml = format!("origin: http://127.0.0.1:3000\nredis: redis://127.0.0.1\n{yaml}");
+    let env = |name: &str| (name == "PURGE_TOKEN").then(|| TOKEN.to_owned());
+    let settings = larder::config::parse(&yaml, "f.yaml", &env).unwrap_or_else(|faults| panic!("{faults}"));
+    match settings.cdns.into_iter().next().map(|cdn| cdn.provider) {
+        Some(ProviderSettings::Http(settings)) => settings,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -173,8 +133,8 @@ async fn what_is_purged_is_fetched_again() {
     let varnish = Varnish::start(&origin).await;
     let http = Http::new(&settings(varnish.address), DEADLINE).unwrap();
 
-    let left = varnish.left(&http, Target::Url(at("/a")), &["/a", "/a/b", "/b"]).await;
-    assert_eq!(left, ["/a/b", "/b"]);
+    let left = varnish.left(&http, Target::Url(at("/a")), &["/a", "/a?x=1", "/a/b", "/b"]).await;
+    assert_eq!(left, ["/a/b", "/b"], "every query goes with it");
     let urls = ["/a.b", "/a.b/c", "/a.b?x=1", "/a.bc", "/axb", "/"];
     let left = varnish.left(&http, Target::Prefix(at("/a.b")), &urls).await;
     assert_eq!(left, ["/a.bc", "/axb", "/"], "what only begins alike, or looks alike, stays");

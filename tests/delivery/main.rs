@@ -17,6 +17,7 @@ mod ends;
 mod faults;
 mod fleet;
 mod operator;
+mod permissions;
 #[cfg(feature = "cloudfront")]
 #[path = "../cdn/python.rs"]
 mod python;

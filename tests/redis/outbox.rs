@@ -65,8 +65,12 @@ impl Node {
     /// A node that hands out what stands for a lost queue after `lost_waits`.
     fn patient(link: Arc<Link>, node: u128, lost_waits: Duration) -> Self {
         let log = RedisLog::new(Arc::clone(&link), RedisLogSettings { cdns: cdns(), ..settings() });
-        let of_outbox =
-            RedisOutboxSettings { namespace: "shop".to_owned(), cdns: cdns(), patience: PATIENCE, lost_waits };
+        let of_outbox = RedisOutboxSettings {
+            namespace: "shop".to_owned(),
+            cdns: cdns(),
+            patience: PATIENCE,
+            lost_waits,
+        };
         let told = Arc::new(Told::default());
         let observer = Arc::clone(&told) as Arc<dyn OutboxObserver>;
         let outbox = Arc::new(RedisOutbox::new(link, of_outbox, NodeId(node), observer));

@@ -135,3 +135,6 @@ record! {
     };
     "cache" => cache: CacheChoice,
 }
+
+#[cfg(test)]
+mod tests;
