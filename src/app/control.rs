@@ -14,6 +14,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long a start waits for the shared log before traffic may come: it is opened within milliseconds, and what is written before
+/// cannot be announced in it. A Redis that does not answer holds up nobody for longer.
+const OPENING: Duration = Duration::from_secs(1);
+
 /// What the admin listener acts on.
 pub(super) struct NodeControl {
     /// The parts.
@@ -69,7 +73,9 @@ impl Control for NodeControl {
     }
 
     fn readiness(&self) -> Readiness {
-        let ready = !self.orders.drain.is_cancelled() && !self.orders.stop.is_cancelled();
+        let ending = self.orders.drain.is_cancelled() || self.orders.stop.is_cancelled();
+        let opening = self.node.together.is_opening() && self.node.uptime.elapsed() < OPENING;
+        let ready = !ending && !opening;
         let mut degraded = degraded_origins(&self.node);
         let shared = self.node.together.degraded();
         degraded.extend(shared.into_iter().map(|reason| Degraded { component: "redis", reason }));

@@ -3,14 +3,14 @@
 use super::StartError;
 use crate::cdn::Outbox;
 use crate::config::{Settings, SharedLogSettings};
-use crate::fleet::{FleetSettings, FleetStats, NodeId, SharedLog, TABLE_SLOTS};
-use crate::invalidation::{Ledger, LedgerSettings, Log, Position};
+use crate::fleet::{FleetSettings, FleetStats, Left, NodeId, SharedLog, TABLE_SLOTS};
+use crate::invalidation::{Invalidation, Ledger, LedgerSettings, Log, Position};
 use crate::observe::Metrics;
 use crate::redis::{
     Breaker, BreakerState, Deserted, LOST_WAITS, Link, RedisLog, RedisLogSettings, RedisOutbox,
     RedisOutboxSettings, RedisSettings, RedisTier,
 };
-use crate::spool::{self, Leftovers, Spool, SpoolSettings, SpooledLog};
+use crate::spool::{self, BackedLog, Spool, SpoolSettings, SpooledLog};
 use crate::store::Remote;
 use crate::time::Clock;
 use std::sync::Arc;
@@ -24,6 +24,9 @@ const PATIENCE: u32 = 20;
 /// How long the end of the process waits for purges that are not appended, and then for replies that are not stored.
 const LAST_PURGES: Duration = Duration::from_secs(5);
 const LAST_WRITES: Duration = Duration::from_secs(2);
+
+/// Characters of a purge that is told in a log line.
+const SHOWN: usize = 200;
 
 /// The tier and the log that this Larder shares, as far as it shares any.
 pub(super) struct Together {
@@ -39,8 +42,8 @@ pub(super) struct Together {
     forgets: bool,
     /// The log where it is not shared.
     alone: Option<Arc<SpooledLog>>,
-    /// What is left of one that was not, where it is.
-    leftovers: Option<Arc<Leftovers>>,
+    /// The shared log with a spool behind it.
+    backed: Option<Arc<BackedLog>>,
 }
 
 impl Together {
@@ -85,11 +88,9 @@ impl Together {
                 queues: None,
                 forgets,
                 alone: Some(alone),
-                leftovers: None,
+                backed: None,
             });
         };
-        let find = || Leftovers::find(kept, Arc::clone(clock), Arc::clone(metrics) as Arc<_>);
-        let leftovers = settings.spool.is_some().then(find).transpose()?;
         // One link is enough where both are the same.
         let link = match link.filter(|_| settings.redis.as_ref() == Some(redis)) {
             Some(link) => link,
@@ -134,6 +135,10 @@ impl Together {
             node,
         );
         let log = Arc::clone(&shared) as Arc<dyn Log>;
+        let back =
+            || BackedLog::new(Arc::clone(&log), kept, Arc::clone(clock), Arc::clone(metrics) as Arc<_>);
+        let backed = settings.spool.is_some().then(back).transpose()?;
+        let log = backed.as_ref().map_or(log, |backed| Arc::clone(backed) as Arc<dyn Log>);
         Ok(Self {
             ledger,
             log,
@@ -143,7 +148,7 @@ impl Together {
             queues,
             forgets: false,
             alone: None,
-            leftovers,
+            backed,
         })
     }
 
@@ -168,8 +173,8 @@ impl Together {
             let (run, ended) = (Arc::clone(alone).run(), ended.clone());
             background.spawn(async move { ended.run_until_cancelled(run).await });
         }
-        if let Some(leftovers) = &self.leftovers {
-            let (run, ended) = (Arc::clone(leftovers).run(Arc::clone(&self.log)), ended.clone());
+        if let Some(backed) = &self.backed {
+            let (run, ended) = (Arc::clone(backed).run(), ended.clone());
             background.spawn(async move { ended.run_until_cancelled(run).await });
         }
         if let Some((tier, _)) = &self.tier {
@@ -182,7 +187,7 @@ impl Together {
     pub(super) async fn finish(&self) {
         let purges = async {
             if let Some((shared, _)) = &self.shared {
-                shared.leave(LAST_PURGES).await;
+                self.leave(shared).await;
             }
             if let Some(alone) = &self.alone {
                 alone.finish().await;
@@ -196,6 +201,38 @@ impl Together {
         tokio::join!(purges, writes);
     }
 
+    /// Appends what is left to be, takes leave of the other nodes, and tells what those will not hear of.
+    async fn leave(&self, shared: &SharedLog) {
+        let mut left = Left::default();
+        let emptied = async {
+            left = shared.leave(LAST_PURGES).await;
+            left.purges == 0
+        };
+        let kept = match &self.backed {
+            Some(backed) => backed.finish(emptied).await,
+            None => emptied.await,
+        };
+        let Left { purges, first } = left;
+        if purges > 0 && kept {
+            tracing::warn!(
+                purges,
+                "purges could not be appended before the end; they stand in the spool, and the next Larder with that folder appends them"
+            );
+        } else if purges > 0 {
+            let first: Vec<_> = first.iter().map(shown).collect();
+            tracing::error!(
+                purges,
+                first = first.join(", "),
+                "purges could not be appended before the end, and no other Larder will hear of them: purge again what is named first here, and what was purged since"
+            );
+        }
+    }
+
+    /// Whether the shared log may be followed in a moment: it was not opened yet, and did not fail to be.
+    pub(super) fn is_opening(&self) -> bool {
+        self.shared.as_ref().is_some_and(|(shared, _)| !shared.has_begun())
+    }
+
     /// Whether there are CDNs, and what waits for them ends with this process.
     pub(super) fn forgets(&self) -> bool {
         self.forgets
@@ -206,8 +243,8 @@ impl Together {
         if let Some(alone) = &self.alone {
             alone.close();
         }
-        if let Some(leftovers) = &self.leftovers {
-            leftovers.close();
+        if let Some(backed) = &self.backed {
+            backed.close();
         }
     }
 
@@ -220,7 +257,7 @@ impl Together {
     /// What does not work as it should of what is kept for another process, a sentence each.
     pub(super) fn spool_degraded(&self) -> Vec<String> {
         let mut degraded = self.alone.as_ref().map_or_else(Vec::new, |alone| alone.degraded());
-        degraded.extend(self.leftovers.iter().flat_map(|leftovers| leftovers.degraded()));
+        degraded.extend(self.backed.iter().flat_map(|backed| backed.degraded()));
         if self.forgets {
             degraded.push(
                 "purges for CDNs wait in memory alone and end with this process; set `invalidation.spool`, or `redis`"
@@ -264,4 +301,9 @@ impl Together {
         }
         degraded
     }
+}
+
+/// A purge as a log line tells it, whoever named it.
+fn shown(purge: &Invalidation) -> String {
+    purge.to_string().chars().take(SHOWN).flat_map(char::escape_debug).collect()
 }

@@ -100,8 +100,7 @@ pub struct Settings {
     pub redis: Option<RedisSettings>,
     /// The log that nodes share.
     pub log: SharedLogSettings,
-    /// The folder where a log that is not shared keeps what has to outlive the process; `None`: nothing does. Beside a shared log:
-    /// where an earlier process did.
+    /// The folder of what has to outlive the process and stands in no shared log; `None`: nothing does.
     pub spool: Option<PathBuf>,
     /// How many purges are remembered exactly.
     pub ledger: LedgerSettings,

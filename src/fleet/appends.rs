@@ -124,13 +124,14 @@ impl Log for SharedLog {
     }
 
     async fn intend(&self, batch: &[Invalidation]) -> Option<IntentId> {
-        let epoch = self.connected_to()?;
+        let deadline = Instant::now() + self.settings.timeout;
+        let epoch = self.connected_by(deadline).await?;
         let id = IntentId(self.dice.name());
         let batch = Batch::of(batch, self.named());
         let within = self.settings.write_bound;
         let Batch { purges, names } = batch.clone();
         let intent = Intent { id, node: Some(self.node), purges, names, within };
-        match timeout(self.settings.timeout, self.store.intend(epoch, &intent)).await {
+        match timeout_at(deadline, self.store.intend(epoch, &intent)).await {
             Ok(Ok(())) => {
                 let now = self.clock.now();
                 let mut state = self.lock();

@@ -66,6 +66,7 @@ impl SharedLog {
             };
             let lived = self.lock().connected && self.clock.now().since(was) > LONGEST_PAUSE;
             self.lock().connected = false;
+            self.begun.send_replace(true);
             // Nothing is known of the others any more.
             self.beats.send_modify(|beats| beats.peers.clear());
             match &interrupted {
@@ -114,6 +115,7 @@ impl SharedLog {
             self.lock().announced = Some(epoch);
         }
         self.lock().connected = true;
+        self.begun.send_replace(true);
         self.queued.notify_one();
         tokio::select! {
             biased;

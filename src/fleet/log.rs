@@ -5,14 +5,14 @@ use super::kept::{Kept, Lost};
 use super::queue::{Item, Queue};
 use super::{Head, LogStore, NODE_TIMEOUT, NodeId, Peer, Record, RecordId, Settle};
 use crate::dice::Dice;
-use crate::invalidation::{Epoch, IntentId, Kind, Ledger, Names, Place, Position};
+use crate::invalidation::{Epoch, IntentId, Invalidation, Kind, Ledger, Names, Place, Position};
 use crate::time::{Clock, Timestamp};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long a server that was replaced by an empty one may have gone on taking purges. Connections are watched far more
 /// closely than this.
@@ -68,6 +68,18 @@ pub struct FleetStats {
     pub nodes: usize,
 }
 
+/// What a node could not append before it left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// How many times something was purged.
+    pub purges: usize,
+    /// What was, the first [`MAX_SHOWN`] of it.
+    pub first: Vec<Invalidation>,
+}
+
+/// As many as somebody would purge again by hand.
+pub const MAX_SHOWN: usize = 20;
+
 /// The log that a whole fleet shares, as one of its nodes follows it.
 ///
 /// [`SharedLog::run`] does the following; without it nothing is appended and the node stays blind.
@@ -86,6 +98,8 @@ pub struct SharedLog {
     pub(super) beat_now: Notify,
     /// Somebody wants one, or may want one of another node; soon is early enough.
     pub(super) beat_soon: Notify,
+    /// The first attempt to follow the log has come to something.
+    pub(super) begun: watch::Sender<bool>,
     pub(super) applied: watch::Sender<Position>,
     pub(super) beats: watch::Sender<Beats>,
 }
@@ -153,6 +167,7 @@ impl SharedLog {
             queued: Notify::new(),
             beat_now: Notify::new(),
             beat_soon: Notify::new(),
+            begun: watch::Sender::default(),
             applied: watch::Sender::default(),
             beats: watch::Sender::default(),
         })
@@ -171,18 +186,34 @@ impl SharedLog {
         }
     }
 
-    /// Waits until nothing is left to be appended, `within` at most; then takes leave of the others.
-    pub async fn leave(&self, within: Duration) {
+    /// Whether the log is followed, or could not be when it was first tried.
+    pub fn has_begun(&self) -> bool {
+        *self.begun.borrow()
+    }
+
+    /// Waits until nothing is left to be appended, `within` at most; then takes leave of the others. Returns what is
+    /// left.
+    pub async fn leave(&self, within: Duration) -> Left {
         let flushed = async {
             while self.lock().queue.len() > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        if timeout(within, flushed).await.is_err() {
-            tracing::error!(left = self.lock().queue.len(), "purges could not be appended before the end");
-        }
+        let _late = timeout(within, flushed).await;
+        let left = self.lock().queue.left();
         // A node that says nothing is taken for dead a little later.
         let _late = timeout(self.settings.timeout, self.store.leave(self.node)).await;
+        left
+    }
+
+    /// The log that is followed. What comes in the first moments of the process waits until it is opened, or cannot be: until
+    /// `deadline`.
+    pub(super) async fn connected_by(&self, deadline: Instant) -> Option<Epoch> {
+        if !self.has_begun() {
+            let mut begun = self.begun.subscribe();
+            let _late = timeout_at(deadline, begun.wait_for(|begun| *begun)).await;
+        }
+        self.connected_to()
     }
 
     pub(super) fn connected_to(&self) -> Option<Epoch> {

@@ -1,7 +1,7 @@
 //! What a node still has to append, in its order.
 
 use super::batch::Batch;
-use super::{MAX_NAMES, MAX_PURGES, Settle};
+use super::{Left, MAX_NAMES, MAX_PURGES, MAX_SHOWN, Settle};
 use crate::invalidation::{Place, Purge};
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
@@ -131,6 +131,14 @@ impl Queue {
     /// Whether anything in it is applied here and not yet in the log.
     pub(super) fn any_here(&self) -> bool {
         self.items.iter().any(|item| item.here)
+    }
+
+    /// What of it has to be purged.
+    pub(super) fn left(&self) -> Left {
+        let purging: Vec<_> =
+            self.items.iter().map(|item| &item.batch).filter(|batch| !batch.purges.is_empty()).collect();
+        let named = purging.iter().flat_map(|batch| batch.names.read().unwrap_or_default());
+        Left { purges: purging.len(), first: named.take(MAX_SHOWN).collect() }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -3,6 +3,7 @@
 use super::path::{normal_path, widest_prefix};
 use super::tag::tag_name;
 use super::url::{self, BadUrl};
+use std::fmt;
 
 /// 64 bits of BLAKE3 over a matcher, domain-separated by kind. A collision only invalidates too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +121,24 @@ impl Invalidation {
     /// What `matcher` reaches turns stale.
     pub const fn soft(matcher: Matcher) -> Self {
         Self { matcher, mode: Mode::Soft }
+    }
+}
+
+/// As operators read it.
+impl fmt::Display for Invalidation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { matcher, mode } = self;
+        match matcher {
+            Matcher::Path { authority, path } => write!(f, "url {authority}{path}")?,
+            Matcher::Prefix { authority, path } => write!(f, "prefix {authority}{path}")?,
+            Matcher::Tag(tag) => write!(f, "tag {tag}")?,
+            Matcher::Route(route) => write!(f, "route {route}")?,
+            Matcher::All => f.write_str("everything")?,
+        }
+        match mode {
+            Mode::Hard => Ok(()),
+            Mode::Soft => f.write_str(" (soft)"),
+        }
     }
 }
 

@@ -50,11 +50,6 @@ pub(super) struct Folder {
     _lock: File,
 }
 
-/// Whether a process ever kept anything in a folder. One that cannot be looked into says why when it is opened.
-pub(super) fn has_journal(folder: &Path) -> bool {
-    fs::exists(folder.join(JOURNAL)).unwrap_or(true)
-}
-
 impl Folder {
     /// Takes the folder for this process, makes it if it is missing, and reads its journal, if there is one.
     pub(super) fn open(path: &Path) -> Result<(Self, Option<Vec<u8>>), NoFolder> {

@@ -128,21 +128,6 @@ impl SpooledLog {
         let (id, at) = (core.state.next_job(position), self.shared().clock.now());
         self.shared().record(core, &Record::Append { id, position, at, names, settles }, sync)
     }
-
-    /// Notes that a batch will be purged after `within`; returns the intent, and what to wait for.
-    fn announce(&self, batch: &[Invalidation], within: Duration, sync: bool) -> (u64, u64) {
-        let names = bounded(batch);
-        let now = self.shared().clock.now();
-        let core = &mut *self.shared().lock();
-        let id = core.state.next_intent();
-        let millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
-        let intent = Record::Intent { id, due: now.plus(within), within: millis, names };
-        (id, self.shared().record(core, &intent, sync))
-    }
-
-    fn take_back(&self, intent: u64) {
-        self.shared().record(&mut self.shared().lock(), &Record::Withdraw(vec![intent]), false);
-    }
 }
 
 #[async_trait]
@@ -153,9 +138,7 @@ impl Log for SpooledLog {
         let intent = intent.and_then(|IntentId(id)| u64::try_from(id).ok());
         let settled = intent.filter(|_| !in_doubt);
         if batch.is_empty() {
-            if let Some(intent) = settled {
-                self.take_back(intent);
-            }
+            self.spool.take_back(Vec::from_iter(settled));
             return Ok(Place { epoch: None, position: self.ledger.applied() }.into());
         }
         let queued = !self.shared().lock().state.cdns().is_empty();
@@ -180,50 +163,23 @@ impl Log for SpooledLog {
     }
 
     async fn intend(&self, batch: &[Invalidation]) -> Option<IntentId> {
-        if !self.shared().durable() {
-            return None;
-        }
-        let (id, count) = self.announce(batch, self.write_bound, true);
-        // Whoever asked may be gone before it is on the disk, and sends nothing then.
-        let mut unasked = Unasked { log: self, intent: Some(id) };
-        if self.shared().kept(count).await {
-            self.shared().lock().state.kept(id);
-        } else {
-            self.shared().observer.event("unannounced");
-        }
-        // Also where it is not known to be on the disk: it may get there yet, and has to be settled then.
-        unasked.intent = None;
-        Some(IntentId(u128::from(id)))
+        self.spool.intend(batch, self.write_bound).await
     }
 
     async fn repeat(&self, batch: &[Invalidation], within: Duration) {
         if self.shared().durable() {
-            self.announce(batch, within, false);
+            self.spool.announce(batch, within, false);
         }
     }
 
     fn withdraw(&self, IntentId(intent): IntentId) {
         if let Ok(intent) = u64::try_from(intent) {
-            self.take_back(intent);
+            self.spool.take_back(vec![intent]);
         }
     }
 
     async fn reach(&self, place: Place) -> Reach {
         self.local.reach(place).await
-    }
-}
-
-/// An intent that nobody knows of yet.
-struct Unasked<'a> {
-    log: &'a SpooledLog,
-    intent: Option<u64>,
-}
-
-impl Drop for Unasked<'_> {
-    fn drop(&mut self) {
-        if let Some(intent) = self.intent {
-            self.log.take_back(intent);
-        }
     }
 }
 

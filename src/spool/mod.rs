@@ -1,4 +1,4 @@
-//! What has to outlive a process that shares no log: the writes it announced, and the queues of the CDNs.
+//! What has to outlive a process: the writes it announced, and, where it shares no log, the queues of the CDNs.
 //!
 //! ```text
 //! write ─▶ intend ─▶ journal, synced ─▶ origin ─▶ append ─▶ ledger
@@ -9,10 +9,13 @@
 //! ```
 //!
 //! The journal is a file of records; [`state`] is what they add up to, and is all that is kept in memory too. Without a
-//! folder there is the state alone: the queues of CDNs then end with the process. Beside a log that is shared a spool is only read:
-//! what an earlier process left there is handed over.
+//! folder there is the state alone: the queues of CDNs then end with the process. Beside a log that is shared a spool keeps what that
+//! does not take, and what an earlier process left there is handed over.
 
+mod backed;
+mod claim;
 mod disk;
+mod intents;
 mod journal;
 mod leftovers;
 mod log;
@@ -21,8 +24,9 @@ mod record;
 mod state;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
+pub use backed::BackedLog;
 pub use journal::{PATIENCE, Spool, SpoolError, SpoolObserver, SpoolSettings};
-pub use leftovers::Leftovers;
 pub use log::SpooledLog;
 pub use outbox::SpoolOutbox;

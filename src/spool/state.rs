@@ -41,6 +41,9 @@ const SHOWN_DEAD: usize = 10;
 /// What a job, an intent or a dead letter takes beside its names and its reason, in memory and in the journal.
 const OVERHEAD: usize = 128;
 
+/// When an intent is due that somebody else purges for, and takes back then. A process that begins with it finds it due at once.
+pub(super) const NEVER: Timestamp = Timestamp::MAX;
+
 /// Something that a record did beside what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -210,12 +213,6 @@ impl State {
     pub(super) fn left(&self) -> (usize, usize) {
         let queues = self.cdns.iter().filter_map(|cdn| self.queues.get(cdn));
         (queues.map(|queue| queue.jobs.len() + queue.dead.len()).sum(), self.intents.len())
-    }
-
-    /// Whether there is nothing in it that anybody might miss.
-    pub(super) fn is_empty(&self) -> bool {
-        let mut queues = self.queues.values();
-        self.intents.is_empty() && queues.all(|queue| queue.jobs.is_empty() && queue.dead.is_empty())
     }
 
     /// The first jobs of all CDNs that are set up, and what they name, together: `limit` at most, and no more than fits into a
@@ -389,7 +386,10 @@ impl State {
         }
         let names = self.announced();
         let within = self.intents.values().map(|intent| intent.within).max().unwrap_or(within);
-        let ends = [self.due.first(), self.due.last()].map(|end| end.map_or(due, |(due, _)| *due));
+        // Nobody can take them back, so they have to be due one day.
+        let mut dues = self.due.iter().map(|(due, _)| *due).take_while(|due| *due < NEVER);
+        let first = dues.next().unwrap_or(Timestamp::ZERO);
+        let ends = [first, dues.last().unwrap_or(first)];
         self.intents.clear();
         self.due.clear();
         self.intent_bytes = 0;
@@ -528,7 +528,7 @@ pub(super) fn everything() -> Names {
 }
 
 /// Each name once, in the order of the first; fewer and wider ones where they are too many for a record.
-fn union<'a>(each: impl Iterator<Item = &'a Names>) -> Names {
+pub(super) fn union<'a>(each: impl Iterator<Item = &'a Names>) -> Names {
     let mut seen = HashSet::new();
     let mut text = Vec::new();
     for line in each.flat_map(lines).filter(|line| seen.insert(*line)) {

@@ -119,9 +119,6 @@ async fn what_stands_in_the_spool_moves_to_redis_with_larder() {
     cdn.story.settled().await;
     process.logged(&["stands in Redis now"]).await;
     crate::shop::well(&process).await;
-    // Another one finds nothing, and does not need the folder.
-    let again = Process::run(&moved).await;
-    again.logged(&["`invalidation.spool` can be left out"]).await;
 }
 
 /// Ends Larder as an orchestrator does while purges wait.

@@ -2,7 +2,6 @@
 
 use super::Failure;
 use super::page::Page;
-use super::writes::shown;
 use crate::app::Aims;
 use crate::cdn::{Location, Target};
 use crate::config::Settings;
@@ -55,7 +54,7 @@ pub(super) fn page(settings: &Settings, text: &[u8]) -> Result<String, String> {
     let of_all: Vec<_> = of_all.map(|fault| (fault.clone(), "all rules together".to_owned())).collect();
     faults.extend(of_all);
 
-    let texts: Vec<_> = lines.iter().map(|(purge, by)| (shown(purge), by.clone())).collect();
+    let texts: Vec<_> = lines.iter().map(|(purge, by)| (purge.to_string(), by.clone())).collect();
     columns(&mut page, "purges", &texts);
     if texts.is_empty() {
         page.line("purges", "nothing");
@@ -110,7 +109,7 @@ fn tell(page: &mut Page, settings: &Settings, purges: &[Invalidation]) -> Result
     for (name, aim) in &cdns {
         let mut seen = HashSet::new();
         for purge in purges {
-            let why = format!("for {}", shown(purge));
+            let why = format!("for {purge}");
             let told = match aim.targets(purge, &reach) {
                 Ok(targets) if targets.is_empty() => {
                     lines.push((format!("{name}: nothing, as it does not stand before that host"), why));

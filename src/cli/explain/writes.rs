@@ -4,8 +4,8 @@ use super::page::Page;
 use super::request::Request;
 use crate::engine::{Route, Rules};
 use crate::invalidation::{
-    BodySeen, Invalidation, Located, Matcher, Mode, PurgeRule, ReplySeen, Selector, Template, Values,
-    Variable, When, WriteRule, WriteSeen, plan_write,
+    BodySeen, Invalidation, Located, Mode, PurgeRule, ReplySeen, Selector, Template, Values, Variable, When,
+    WriteRule, WriteSeen, plan_write,
 };
 use crate::key::canonical_authority;
 use crate::route::Captures;
@@ -75,7 +75,7 @@ impl<'a> Scene<'a> {
     fn lines(&self) -> (Vec<Line>, Vec<Line>) {
         let target = self.plan(&WriteRule::default());
         let why = "the target of a write (RFC 9111, 4.4)";
-        let line = |purge: &Invalidation| Line { what: shown(purge), why: why.to_owned() };
+        let line = |purge: &Invalidation| Line { what: purge.to_string(), why: why.to_owned() };
         let (mut purges, mut doubts) = (target.iter().map(line).collect::<Vec<_>>(), Vec::new());
         if self.rule.on_unknown.is_some() {
             let alone = WriteRule { purge: Vec::new(), ..self.rule.clone() };
@@ -88,7 +88,7 @@ impl<'a> Scene<'a> {
                 None => {
                     let told: Vec<_> =
                         self.told(purge).into_iter().filter(|it| !target.contains(it)).collect();
-                    let what: Vec<_> = told.iter().map(shown).collect();
+                    let what: Vec<_> = told.iter().map(ToString::to_string).collect();
                     let why = format!(
                         "besides {}, since the reply might have said something else: {}",
                         what.join(" and "),
@@ -122,7 +122,7 @@ impl<'a> Scene<'a> {
     ) -> impl Iterator<Item = Line> + use<'s> {
         let purges = self.plan(rule).into_iter();
         let own: Vec<_> = purges.filter(|purge| !target.contains(purge)).collect();
-        own.into_iter().map(move |purge| Line { what: shown(&purge), why: why.to_owned() })
+        own.into_iter().map(move |purge| Line { what: purge.to_string(), why: why.to_owned() })
     }
 
     /// What `purge` reaches when the write was done, and its reply tells nothing.
@@ -224,20 +224,4 @@ fn is_whole(location: &Located) -> bool {
 /// Where it stands what is purged in doubt.
 fn by(purge: &PurgeRule) -> &'static str {
     if purge.on_unknown.is_some() { "its on_unknown" } else { "it has no on_unknown" }
-}
-
-/// A purge in words.
-pub(super) fn shown(purge: &Invalidation) -> String {
-    let Invalidation { matcher, mode } = purge;
-    let what = match matcher {
-        Matcher::Path { authority, path } => format!("url {authority}{path}"),
-        Matcher::Prefix { authority, path } => format!("prefix {authority}{path}"),
-        Matcher::Tag(tag) => format!("tag {tag}"),
-        Matcher::Route(route) => format!("route {route}"),
-        Matcher::All => "everything".to_owned(),
-    };
-    match mode {
-        Mode::Hard => what,
-        Mode::Soft => format!("{what} (soft)"),
-    }
 }

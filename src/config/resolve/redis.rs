@@ -95,7 +95,7 @@ pub(super) fn log(
     }
 }
 
-/// The folder of the log where it is not shared, or was not until now.
+/// The folder of what stands in no shared log.
 pub(super) fn spool(scope: &Scope<'_>, written: Option<&Invalidation>) -> Option<PathBuf> {
     let at = written?.spool.set()?;
     let path = scope.folder.join(&at.value);

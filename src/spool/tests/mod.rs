@@ -1,10 +1,12 @@
 //! The spool, held against disks that fail, hang, tear and rot.
 
+mod backed;
 mod folder;
 mod frames;
 mod leftovers;
 mod log;
 mod outbox;
+mod shared;
 mod state;
 mod writer;
 
