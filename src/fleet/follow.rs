@@ -4,7 +4,8 @@ use super::batch::Batch;
 use super::log::{Beats, SharedLog};
 use super::queue::Item;
 use super::{
-    Append, Appended, Beat, Head, Intent, MAX_READ, RecordId, Settle, StoreError, TABLE_CHUNK, TABLE_SLOTS,
+    Append, Appended, Beat, Head, Intent, MAX_DUE, MAX_READ, RecordId, Settle, StoreError, TABLE_CHUNK,
+    TABLE_SLOTS,
 };
 use crate::invalidation::{Epoch, IntentId, Mode, Position};
 use std::convert::Infallible;
@@ -246,6 +247,10 @@ impl SharedLog {
         self.beats.send_modify(|beats| {
             *beats = Beats { begun: beats.begun, ended: beats.begun, last, peers, complete };
         });
+        // There are more. At a heartbeat a second those of writes that ended in doubt could come faster than they go.
+        if due.len() >= MAX_DUE {
+            self.beat_soon.notify_one();
+        }
         for due in due {
             let settle = if due.last { Settle::Last(due.id) } else { Settle::Sweep(due.id) };
             self.sweep(settle, Batch { purges: due.purges, names: due.names });

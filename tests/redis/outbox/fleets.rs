@@ -285,6 +285,26 @@ async fn purges_that_wait_for_the_log_are_queued_in_their_order() {
     assert!(jobs.len() < 20, "they share records: {}", jobs.len());
 }
 
+/// More than a heartbeat a second would ever bring: each brings 64 at most.
+#[tokio::test]
+async fn many_writes_in_doubt_are_swept_as_fast_as_they_come() {
+    let (server, node, epoch) = leader().await;
+    let intent = |id: u64| Intent {
+        id: IntentId(u128::from(id)),
+        node: None,
+        purges: Arc::from([Purge::from(&tag(id))]),
+        names: Names::of(&[tag(id)]),
+        within: Duration::ZERO,
+    };
+    for id in 0..5_000 {
+        node.log.intend(epoch, &intent(id)).await.unwrap();
+    }
+    // One that tells CDNs looks more often by itself.
+    let _plain = follower_of(&server.url(), 5, Vec::new()).await;
+    eventually("all are swept", || async { server.command::<usize>("HLEN {shop}:log:intents").await == 1 })
+        .await;
+}
+
 /// So many writes in doubt as anybody can send while the log is away.
 #[tokio::test]
 async fn an_outage_full_of_writes_purges_their_folder_and_no_more() {
