@@ -69,6 +69,7 @@ pub mod key;
 pub mod observe;
 pub mod origin;
 pub mod proxy;
+mod rarely;
 pub mod redis;
 pub mod route;
 pub mod secret;

@@ -68,8 +68,10 @@ pub struct InvalidationFigures {
 }
 
 /// Figures of a node's place in the shared log.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct LogFigures {
+    /// This node, by the name that others know it by.
+    pub node: String,
     /// The node cannot tell what others invalidate.
     pub blind: bool,
     /// Milliseconds since all that stood in it was known to be applied; absent before that was ever so.
@@ -81,9 +83,9 @@ pub struct LogFigures {
 }
 
 impl From<FleetStats> for LogFigures {
-    fn from(FleetStats { blind, lag, queued, nodes }: FleetStats) -> Self {
+    fn from(FleetStats { node, blind, lag, queued, nodes }: FleetStats) -> Self {
         let lag_ms = lag.and_then(|lag| u64::try_from(lag.as_millis()).ok());
-        Self { blind, lag_ms, queued: queued as u64, nodes: nodes as u64 }
+        Self { node: node.to_string(), blind, lag_ms, queued: queued as u64, nodes: nodes as u64 }
     }
 }
 

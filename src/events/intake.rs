@@ -144,6 +144,8 @@ impl Intake {
                     "events that are published until it is heard again are lost to this node"
                 );
             }
+            // It was not tried yet.
+            (_, FeedState::Off, FeedState::Down(_)) => {}
             (_, _, FeedState::Down(why)) => tracing::warn!(feed = word, why, "events do not come"),
             (_, _, FeedState::Up) => tracing::info!(feed = word, "events come"),
             (_, _, FeedState::Off) => {}

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::invalidation::{Epoch, IntentId, Mode, Position};
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -58,6 +59,7 @@ impl From<StoreError> for Interrupted {
 impl SharedLog {
     /// Follows the log. Runs until it is dropped; a process runs one.
     pub async fn run(self: Arc<Self>) {
+        tracing::info!(node = %self.node, "the name of this node, as others know it by the invalidation log");
         let mut pause = FIRST_PAUSE;
         loop {
             let was = self.clock.now();
@@ -75,17 +77,24 @@ impl SharedLog {
                 Interrupted::Gap => self.observer.event("gap"),
                 Interrupted::Store(error) => {
                     self.observer.event("interrupted");
-                    tracing::warn!(%error, "the invalidation log cannot be followed");
+                    self.cannot_follow(error);
                 }
                 Interrupted::Behind => {
                     self.observer.event("behind");
-                    tracing::warn!("the server of the log knows less of it than this node: not followed");
+                    self.cannot_follow(&"its server knows less of it than this node");
                 }
             }
             pause = if lived { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             let soon = matches!(interrupted, Interrupted::Gap | Interrupted::Store(StoreError::Moved));
             let base = if soon && lived { Duration::ZERO } else { pause };
             sleep(base + base.mul_f64(self.dice.share() / 2.0)).await;
+        }
+    }
+
+    fn cannot_follow(&self, error: &dyn fmt::Display) {
+        let times = self.lock().unfollowed.happened(self.clock.now());
+        if let Some(times) = times {
+            tracing::warn!(%error, times, "the invalidation log cannot be followed");
         }
     }
 
@@ -115,7 +124,14 @@ impl SharedLog {
             self.announce_again(epoch).await?;
             self.lock().announced = Some(epoch);
         }
-        self.lock().connected = true;
+        let again = {
+            let mut state = self.lock();
+            state.connected = true;
+            state.unfollowed.over()
+        };
+        if again {
+            tracing::info!("the invalidation log is followed again");
+        }
         self.begun.send_replace(true);
         self.queued.notify_one();
         tokio::select! {
@@ -293,7 +309,10 @@ impl SharedLog {
                 }
                 Err(StoreError::Moved) => return Err(StoreError::Moved.into()),
                 Err(error) => {
-                    tracing::warn!(%error, "a purge could not be appended; it is tried again");
+                    let times = self.lock().unappended.happened(self.clock.now());
+                    if let Some(times) = times {
+                        tracing::warn!(%error, times, "a purge could not be appended; it is tried again");
+                    }
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     sleep(pause.mul_f64(1.0 + self.dice.share() / 2.0)).await;
                 }

@@ -6,6 +6,7 @@ use super::queue::{Item, Queue};
 use super::{Head, LogStore, NODE_TIMEOUT, NodeId, Peer, Record, RecordId, Settle};
 use crate::dice::Dice;
 use crate::invalidation::{Epoch, IntentId, Invalidation, Kind, Ledger, Names, Place, Position};
+use crate::rarely::Rarely;
 use crate::time::{Clock, Timestamp};
 use std::collections::HashMap;
 use std::fmt;
@@ -57,6 +58,8 @@ impl FleetObserver for () {
 /// Figures of a node's place in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FleetStats {
+    /// This node, by the name that others know it by.
+    pub node: NodeId,
     /// The log cannot be followed, for longer than freshness may last without it; or what it invalidated before is not known
     /// yet.
     pub blind: bool,
@@ -125,6 +128,10 @@ pub(super) struct State {
     pub(super) behind_since: Option<Timestamp>,
     /// The log's table has to be loaded.
     pub(super) gap: bool,
+    /// The log cannot be followed, …
+    pub(super) unfollowed: Rarely,
+    /// … or takes nothing.
+    pub(super) unappended: Rarely,
 }
 
 /// What heartbeats brought.
@@ -179,6 +186,7 @@ impl SharedLog {
         let lag = followed.map(|at| self.clock.now().since(at));
         let late = lag.is_none_or(|lag| lag > self.settings.blind_limit);
         FleetStats {
+            node: self.node,
             blind: late || self.ledger.shared_fence().is_none(),
             lag,
             queued: self.lock().queue.len(),

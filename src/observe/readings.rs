@@ -43,7 +43,7 @@ impl Readings {
             }
         }
         sheet.counter(Family::EventBreaks, &[], *channel_breaks);
-        if let Some(FleetStats { blind, lag, queued, nodes }) = fleet {
+        if let Some(FleetStats { blind, lag, queued, nodes, node: _ }) = fleet {
             sheet.gauge(Family::LogBlind, &[], f64::from(u8::from(*blind)));
             if let Some(lag) = lag {
                 sheet.gauge(Family::LogLag, &[], lag.as_secs_f64());

@@ -152,16 +152,10 @@ impl Delivery {
                     self.observer.purged(cdn, PurgeResult::Refused, targets);
                 }
                 self.dead(refusal.dead);
-                let then = if refusal.given_up { "given up" } else { "divided" };
-                tracing::warn!(
-                    cdn,
-                    kind = kind.as_str(),
-                    targets,
-                    ?took,
-                    reason,
-                    then,
-                    "the CDN refused a purge"
-                );
+                // What is given up is said when its jobs leave the queue.
+                if !refusal.given_up {
+                    tracing::warn!(cdn, kind = kind.as_str(), targets, ?took, reason, "the CDN refused a purge, which is divided");
+                }
                 if refuses {
                     let again = gate.retry.failed(begun, now, None, self.dice.share());
                     self.fails(kind, "refused", reason, now, again);
