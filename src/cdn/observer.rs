@@ -18,6 +18,9 @@ pub trait CdnObserver: Send + Sync + 'static {
     /// Jobs that stand in the queue, as it was last read.
     fn waiting(&self, cdn: &str, jobs: u64);
 
+    /// Dead letters, as they were last counted.
+    fn dead_letters(&self, cdn: &str, letters: u64);
+
     /// Targets of a kind became fewer, wider ones, since there were too many of them for the rate of the API.
     fn widened(&self, cdn: &str, kind: TargetKind);
 }
@@ -27,6 +30,7 @@ impl CdnObserver for () {
     fn purged(&self, _cdn: &str, _result: PurgeResult, _targets: usize) {}
     fn delivered(&self, _cdn: &str, _after: Duration) {}
     fn waiting(&self, _cdn: &str, _jobs: u64) {}
+    fn dead_letters(&self, _cdn: &str, _letters: u64) {}
     fn widened(&self, _cdn: &str, _kind: TargetKind) {}
 }
 
@@ -64,7 +68,7 @@ pub enum PurgeResult {
     Failed(&'static str),
     /// The CDN refused it for good. (A refused call of several is only divided.)
     Refused,
-    /// It was not taken for too long.
+    /// It was not taken for too long, or the API has no way to say it.
     Dead,
 }
 

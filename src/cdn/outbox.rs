@@ -62,7 +62,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// Removes jobs that were delivered.
     async fn settle(&self, cdn: &str, jobs: &[JobId]) -> Result<(), OutboxError>;
 
-    /// Turns jobs into dead letters, in one step. There is a most; beyond it the oldest go, which is counted and logged.
+    /// Turns jobs into dead letters, in one step. There is a most; beyond it one that names everything
+    /// takes the place of the oldest, which is counted and logged.
     async fn bury(&self, cdn: &str, jobs: &[JobId], reason: &str) -> Result<(), OutboxError>;
 
     /// Queues all dead letters again, as the newest jobs; returns how many there were.

@@ -53,8 +53,16 @@ pub struct RouteReach {
 
 /// The API of a CDN has no way to say a purge, not even that everything is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the API of this CDN has no way to purge by {}, nor everything", .0.as_str())]
-pub struct Unsayable(pub TargetKind);
+pub enum Unsayable {
+    /// It takes nothing of this kind, nor anything wider.
+    #[error("the API of this CDN has no way to purge by {}, nor everything", .0.as_str())]
+    Kind(TargetKind),
+    /// It is told URLs with their hosts, and a route does not say for which it answers.
+    #[error(
+        "route `{0}` may answer for any host, and the API of this CDN is told hosts and has no way to purge everything: set `hosts` of the CDN, or `host` of the route"
+    )]
+    AnyHost(Arc<str>),
+}
 
 type Targets = Result<Vec<Target>, Unsayable>;
 
@@ -181,7 +189,10 @@ impl Aim {
     /// The paths of a pattern, on each host of its route.
     fn of_filled(&self, route: &RouteReach, filled: &Filled, reach: &Reach) -> Targets {
         let Some(authorities) = self.authorities(route.host.as_ref(), reach) else {
-            return self.everything(TargetKind::Url);
+            return self.everything(TargetKind::Url).map_err(|unsayable| match self.takes_places() {
+                true => Unsayable::AnyHost(Arc::clone(&route.name)),
+                false => unsayable,
+            });
         };
         let mut found = Vec::new();
         for authority in &authorities {
@@ -250,7 +261,7 @@ impl Aim {
         let prefix = |base| Target::Prefix(Location { base, path: "/".into() });
         match self.limits.prefix {
             Some(_) if !bases.is_empty() => Ok(bases.into_iter().map(prefix).collect()),
-            _ => Err(Unsayable(kind)),
+            _ => Err(Unsayable::Kind(kind)),
         }
     }
 
@@ -277,6 +288,10 @@ impl Aim {
             found.truncate(1);
         }
         Some(found)
+    }
+
+    fn takes_places(&self) -> bool {
+        self.limits.url.is_some() || self.limits.prefix.is_some()
     }
 
     fn stands_before(&self, authority: &str, reach: &Reach) -> bool {
@@ -307,7 +322,7 @@ impl Aim {
             add(&mut found, fit);
             rest = Vec::new();
             for target in long {
-                add(&mut rest, self.wider(&target, reach).ok_or(Unsayable(target.kind()))?);
+                add(&mut rest, self.wider(&target, reach).ok_or(Unsayable::Kind(target.kind()))?);
             }
         }
         Ok(found)

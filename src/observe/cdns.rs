@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// What always stands in the metrics, so that a rate of failures can be asked for before the first.
-const RESULTS: [&str; 4] = ["delivered", "throttled", "server_error", "refused"];
+const CALLS: [&str; 4] = ["delivered", "throttled", "server_error", "refused"];
+const PURGES: [&str; 5] = ["delivered", "throttled", "server_error", "refused", "dead"];
 
 /// The counters of one CDN.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub struct CdnMetrics {
     call_seconds: Distribution,
     delivery_seconds: Distribution<Deliveries>,
     waiting: AtomicU64,
+    dead_letters: AtomicU64,
 }
 
 impl CdnMetrics {
@@ -28,12 +30,13 @@ impl CdnMetrics {
     pub(super) fn new(name: Arc<str>) -> Self {
         Self {
             name,
-            purges: Words::known(&RESULTS),
-            calls: Words::known(&RESULTS),
+            purges: Words::known(&PURGES),
+            calls: Words::known(&CALLS),
             widened: Words::default(),
             call_seconds: Distribution::default(),
             delivery_seconds: Distribution::default(),
             waiting: AtomicU64::default(),
+            dead_letters: AtomicU64::default(),
         }
     }
 
@@ -58,6 +61,11 @@ impl CdnMetrics {
         self.waiting.store(jobs, Relaxed);
     }
 
+    /// Notes how many dead letters there are.
+    pub fn dead_letters(&self, letters: u64) {
+        self.dead_letters.store(letters, Relaxed);
+    }
+
     /// Counts targets of a kind that became wider ones.
     pub fn widened(&self, kind: TargetKind) {
         self.widened.add(kind.as_str());
@@ -70,7 +78,8 @@ impl CdnMetrics {
 
     /// Writes the counters down.
     pub(super) fn write(&self, sheet: &mut Sheet) {
-        let Self { name, purges, calls, widened, call_seconds, delivery_seconds, waiting } = self;
+        let Self { name, purges, calls, widened, call_seconds, delivery_seconds, waiting, dead_letters } =
+            self;
         for (family, words) in
             [(Family::CdnPurges, purges), (Family::CdnCalls, calls), (Family::CdnWidened, widened)]
         {
@@ -79,5 +88,6 @@ impl CdnMetrics {
         sheet.histogram(Family::CdnCallSeconds, &[name], &call_seconds.totals());
         sheet.histogram(Family::CdnDeliverySeconds, &[name], &delivery_seconds.totals());
         sheet.gauge(Family::CdnBacklog, &[name], waiting.load(Relaxed) as f64);
+        sheet.gauge(Family::CdnDeadLetters, &[name], dead_letters.load(Relaxed) as f64);
     }
 }

@@ -99,7 +99,7 @@ families! {
     OriginErrors "origin_errors_total" COUNTER ["origin", "reason"]
         "Requests that an origin did not answer, or not wholly.";
     CdnPurges "cdn_purges_total" COUNTER ["cdn", "result"]
-        "Targets (URLs, prefixes, tags, everything) sent to a CDN, by what came of each attempt; refused and dead: for good.";
+        "Targets (URLs, prefixes, tags, everything) sent to a CDN, by what came of each attempt; refused and dead: given up, dead also what its API has no way to say.";
     CdnCalls "cdn_calls_total" COUNTER ["cdn", "result"]
         "Calls of a CDN's API, by their result.";
     CdnCallSeconds "cdn_call_seconds" HISTOGRAM ["cdn"]
@@ -108,6 +108,8 @@ families! {
         "Time from a purge to the CDN's word that all of it was taken.";
     CdnBacklog "cdn_backlog" GAUGE ["cdn"]
         "Purges in the queue of a CDN: those that wait and those being delivered.";
+    CdnDeadLetters "cdn_dead_letters" GAUGE ["cdn"]
+        "Purges that were given up for a CDN and wait for `larder cdn retry`.";
     CdnWidened "cdn_widened_total" COUNTER ["cdn", "kind"]
         "Times that targets of a kind became wider ones, since there were too many for the rate of the API.";
     Connections "connections" GAUGE []

@@ -267,6 +267,10 @@ impl CdnObserver for Metrics {
         self.books.cdn(cdn, |cdn| cdn.waiting(jobs));
     }
 
+    fn dead_letters(&self, cdn: &str, letters: u64) {
+        self.books.cdn(cdn, |cdn| cdn.dead_letters(letters));
+    }
+
     fn widened(&self, cdn: &str, kind: TargetKind) {
         self.books.cdn(cdn, |cdn| cdn.widened(kind));
     }

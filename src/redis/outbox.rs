@@ -33,7 +33,8 @@ use redis::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Dead letters kept for each CDN: enough to see what is wrong, and some 300 KiB.
+/// Dead letters kept for each CDN: enough to see what is wrong, and some 300 KiB. Beyond it the newest names everything, in place of the
+/// oldest.
 const MOST_DEAD: usize = 1000;
 
 /// Of these, the newest that a backlog shows.
@@ -74,7 +75,7 @@ pub enum OutboxEvent {
     Foreign,
     /// A job could not be read, and is delivered as a purge of everything.
     Unreadable,
-    /// A dead letter went for a newer one.
+    /// A dead letter gave way to one that purges everything.
     Dropped,
 }
 
@@ -385,9 +386,14 @@ impl Outbox for RedisOutbox {
             let mut arguments = vec![reason.as_bytes().to_vec(), number(MOST_DEAD), number(2 * MOST_FIELDS)];
             arguments.extend(jobs.iter().map(id_text));
             let values = self.done(Op::Jobs, &self.scripts.bury, queue, &arguments).await?;
-            let [Value::Int(dropped)] = *values.as_slice() else { return Err(Malformed.into()) };
+            let [Value::Int(dropped), Value::Int(known)] = *values.as_slice() else {
+                return Err(Malformed.into());
+            };
             if dropped > 0 {
-                tracing::error!(%cdn, dropped, "there are too many dead letters: the oldest are gone for good");
+                // Once: until they are queued again there will be no room.
+                if known == 0 {
+                    tracing::error!(%cdn, "there are too many dead letters: one that purges everything takes the place of the oldest");
+                }
                 self.observer.event(cdn, OutboxEvent::Dropped, dropped.unsigned_abs());
             }
         }

@@ -389,8 +389,8 @@ impl Shared {
                     "too many writes are under way or in doubt: fewer purges that reach as much and more take the place of theirs"
                 );
             }
-            Effect::DeadDropped(cdn, count) => {
-                tracing::error!(%cdn, count, "too many dead letters: the oldest are dropped");
+            Effect::DeadWidened(cdn) => {
+                tracing::error!(%cdn, "too many dead letters: one that purges everything takes the place of the oldest");
             }
         }
     }

@@ -89,6 +89,9 @@ pub(super) enum Record {
         #[serde(with = "time")]
         buried: Timestamp,
         reason: Box<str>,
+        /// It stands for letters that had no room.
+        #[serde(default)]
+        widened: bool,
     },
     /// The last numbers given out, in a journal that was written anew.
     Last { job: u64, intent: u64 },

@@ -18,7 +18,8 @@ const MAX_JOB_BYTES: usize = 64 << 20;
 pub(super) const MAX_INTENTS: usize = 65_536;
 const MAX_INTENT_BYTES: usize = 64 << 20;
 
-/// Dead letters of one CDN at most, and their bytes: as many as somebody would look through.
+/// Dead letters of one CDN at most, and their bytes: as many as somebody would look through. Beyond either, one that names everything
+/// takes the place of the oldest.
 pub(super) const MAX_DEAD: usize = 1_000;
 const MAX_DEAD_BYTES: usize = 16 << 20;
 
@@ -30,6 +31,10 @@ const NAMED: usize = 30;
 
 /// Bytes of the reason of a dead letter.
 const MAX_REASON: usize = 1 << 10;
+
+/// What the reason of a letter says that stands for others, before the last of theirs.
+const WIDENED: &str =
+    "there were too many dead letters: this one purges everything in place of the oldest; the last of them: ";
 
 /// Of so many of the last jobs that a CDN was told, of each, that is remembered: of four hundred a second, for as long as
 /// anybody waits for one.
@@ -51,8 +56,9 @@ pub(super) enum Effect {
     Folded(Box<str>),
     /// Too many intents are open: two took their place.
     IntentsFolded,
-    /// Too many dead letters: so many of the oldest are gone.
-    DeadDropped(Box<str>, usize),
+    /// Too many dead letters, for the first time since they were last tried again: one that names everything takes the place of
+    /// the oldest.
+    DeadWidened(Box<str>),
 }
 
 impl Effect {
@@ -61,7 +67,7 @@ impl Effect {
         match self {
             Self::Folded(_) => "folded",
             Self::IntentsFolded => "folded_announced",
-            Self::DeadDropped(..) => "dead_dropped",
+            Self::DeadWidened(_) => "dead_widened",
         }
     }
 }
@@ -117,6 +123,8 @@ struct Dead {
     job: Queued,
     buried: Timestamp,
     reason: Box<str>,
+    /// It stands for letters that had no room: whatever was given up up to its position. Always the newest.
+    widened: bool,
 }
 
 impl State {
@@ -147,14 +155,12 @@ impl State {
                 let folded = self.queues.entry(cdn.clone()).or_default().push(*id, job);
                 return folded.then(|| Effect::Folded(cdn.clone())).into_iter().collect();
             }
-            Record::Dead { cdn, id, position, at, names, buried, reason } => {
+            Record::Dead { cdn, id, position, at, names, buried, reason, widened } => {
                 let job = Queued { position: *position, at: *at, names: names.clone() };
-                let dead = Dead { id: *id, job, buried: *buried, reason: reason.clone() };
-                let dropped = self.queues.entry(cdn.clone()).or_default().push_dead(dead);
-                return (dropped > 0)
-                    .then(|| Effect::DeadDropped(cdn.clone(), dropped))
-                    .into_iter()
-                    .collect();
+                let (buried, reason, widened) = (*buried, reason.clone(), *widened);
+                let dead = Dead { id: *id, job, buried, reason, widened };
+                let widened = self.queues.entry(cdn.clone()).or_default().push_dead(dead);
+                return widened.then(|| Effect::DeadWidened(cdn.clone())).into_iter().collect();
             }
             Record::Last { job, intent } => {
                 self.last_job = self.last_job.max(*job);
@@ -177,7 +183,7 @@ impl State {
                 let (cdn, names) = (cdn.clone(), names.clone());
                 put(Record::Job { cdn, id: *id, position: *position, at: *at, names });
             }
-            for Dead { id, job: Queued { position, at, names }, buried, reason } in &queue.dead {
+            for Dead { id, job: Queued { position, at, names }, buried, reason, widened } in &queue.dead {
                 put(Record::Dead {
                     cdn: cdn.clone(),
                     id: *id,
@@ -186,6 +192,7 @@ impl State {
                     names: names.clone(),
                     buried: *buried,
                     reason: reason.clone(),
+                    widened: *widened,
                 });
             }
         }
@@ -363,9 +370,12 @@ impl State {
         }
         // All of them, since a job that is tried again stands behind later ones.
         let mut before = queue.jobs.values().filter(|job| job.position <= position);
-        match before.any(|job| !queue.told.contains(&job.position)) {
-            true => Wait::Outstanding,
-            false => Wait::Delivered,
+        if before.any(|job| !queue.told.contains(&job.position)) {
+            return Wait::Outstanding;
+        }
+        match queue.dead.back().filter(|dead| dead.widened && dead.job.position >= position) {
+            Some(dead) => Wait::Dead(dead.reason.to_string()),
+            None => Wait::Delivered,
         }
     }
 
@@ -430,13 +440,14 @@ impl State {
 
     fn bury(&mut self, cdn: &str, jobs: &[u64], at: Timestamp, reason: &str) -> Vec<Effect> {
         let Some(queue) = self.queues.get_mut(cdn) else { return Vec::new() };
-        let mut dropped = 0;
+        let mut widened = false;
         for id in jobs {
             if let Some(job) = queue.take(*id) {
-                dropped += queue.push_dead(Dead { id: *id, job, buried: at, reason: reason.into() });
+                let dead = Dead { id: *id, job, buried: at, reason: reason.into(), widened: false };
+                widened |= queue.push_dead(dead);
             }
         }
-        (dropped > 0).then(|| Effect::DeadDropped(cdn.into(), dropped)).into_iter().collect()
+        widened.then(|| Effect::DeadWidened(cdn.into())).into_iter().collect()
     }
 
     fn retry(&mut self, cdn: &str, first: u64, at: Timestamp) -> Vec<Effect> {
@@ -477,21 +488,43 @@ impl Queue {
         Some(job)
     }
 
-    /// Adds a dead letter; tells how many of the oldest had to go for it.
-    fn push_dead(&mut self, dead: Dead) -> usize {
+    /// Adds a dead letter. Where there is no room the oldest give way to one that names everything, which stays the newest;
+    /// tells whether that is the first time.
+    fn push_dead(&mut self, dead: Dead) -> bool {
+        let known = self.dead.pop_back_if(|newest| newest.widened);
+        let first = known.is_none() && !dead.widened;
+        let mut widest = known.inspect(|known| self.dead_bytes -= known.weight());
         self.dead_bytes += dead.weight();
         self.dead.push_back(dead);
-        let mut dropped = 0;
-        while self.dead.len() > MAX_DEAD || (self.dead_bytes > MAX_DEAD_BYTES && self.dead.len() > 1) {
-            let oldest = self.dead.pop_front().expect("there is more than one");
+        // The one for the others is not among them yet.
+        let most = |widest: &Option<Dead>| MAX_DEAD - usize::from(widest.is_some());
+        while self.dead.len() > most(&widest)
+            || (self.dead_bytes > MAX_DEAD_BYTES && self.dead.len() + usize::from(widest.is_some()) > 1)
+        {
+            let oldest = self.dead.pop_front().expect("there is one");
             self.dead_bytes -= oldest.weight();
-            dropped += 1;
+            widest = Some(oldest.widened_by(widest));
         }
-        dropped
+        let Some(widest) = widest else { return false };
+        self.dead_bytes += widest.weight();
+        self.dead.push_back(widest);
+        first
     }
 }
 
 impl Dead {
+    /// What stands for it, and for what `others` stands for.
+    fn widened_by(self, others: Option<Self>) -> Self {
+        let before = others.map_or(Position::START, |others| others.job.position);
+        let last = self.reason.rsplit_once(WIDENED).map_or(&*self.reason, |(_, last)| last);
+        Self {
+            job: Queued { position: self.job.position.max(before), names: everything(), ..self.job },
+            reason: short(&format!("{WIDENED}{last}")),
+            widened: true,
+            ..self
+        }
+    }
+
     fn weight(&self) -> usize {
         weight(&self.job.names) + written(self.reason.as_bytes())
     }

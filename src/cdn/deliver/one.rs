@@ -159,19 +159,26 @@ impl Delivery {
         let (reach, now) = (self.reach.load(), self.clock.now());
         let waiting = self.lock().backlog.waiting;
         let mut pending = desk.pending();
+        let mut dead = 0;
         for job in jobs {
-            let (mut targets, mut unsayable) = (Vec::new(), None);
+            let (mut targets, mut unsayable, mut unsaid) = (Vec::new(), None, 0);
             for purge in &job.purges {
                 let mode = self.aim.mode(purge.mode);
                 match self.aim.targets(purge, &reach) {
                     Ok(found) => targets.extend(found.into_iter().map(|target| (target, mode))),
-                    Err(error) => unsayable = Some(error.to_string().into()),
+                    Err(error) => {
+                        unsayable = Some(error.to_string().into());
+                        unsaid += 1;
+                    }
                 }
             }
-            pending.add(job, targets, unsayable, now);
+            if pending.add(job, targets, unsayable, now) {
+                dead += unsaid;
+            }
         }
         let widened = pending.relieve(&self.aim, &reach, self.rate, waiting, now);
         drop(pending);
+        self.dead(dead);
         for kind in widened {
             self.observer.widened(&self.settings.name, kind);
             tracing::warn!(
@@ -228,6 +235,7 @@ impl Delivery {
         loop {
             if let Ok(backlog) = self.ask(self.outbox.backlog(&self.settings.name)).await {
                 self.observer.waiting(&self.settings.name, backlog.waiting);
+                self.observer.dead_letters(&self.settings.name, backlog.dead);
                 self.lock().backlog = backlog;
             }
             sleep(LOOK).await;

@@ -154,7 +154,14 @@ impl Delivery {
                 self.dead(refusal.dead);
                 // What is given up is said when its jobs leave the queue.
                 if !refusal.given_up {
-                    tracing::warn!(cdn, kind = kind.as_str(), targets, ?took, reason, "the CDN refused a purge, which is divided");
+                    tracing::warn!(
+                        cdn,
+                        kind = kind.as_str(),
+                        targets,
+                        ?took,
+                        reason,
+                        "the CDN refused a purge, which is divided"
+                    );
                 }
                 if refuses {
                     let again = gate.retry.failed(begun, now, None, self.dice.share());
@@ -177,8 +184,8 @@ impl Delivery {
         desk.to_close.notify_one();
     }
 
-    /// Counts targets that were given up as nobody took them for too long.
-    fn dead(&self, targets: usize) {
+    /// Counts what was given up as nobody took it for too long, or as it cannot be said.
+    pub(super) fn dead(&self, targets: usize) {
         if targets > 0 {
             self.observer.purged(&self.settings.name, PurgeResult::Dead, targets);
         }

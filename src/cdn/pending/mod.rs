@@ -168,16 +168,16 @@ impl Pending {
     }
 
     /// Takes a job in hand that asks for `targets`, or for some that cannot be said, because of `unsayable`. One that is in
-    /// hand already is passed over.
+    /// hand already is passed over; tells whether it was not.
     pub(super) fn add(
         &mut self,
         job: &Job,
         targets: Vec<(Target, Mode)>,
         unsayable: Option<Arc<str>>,
         now: Timestamp,
-    ) {
+    ) -> bool {
         if self.jobs.contains_key(&job.id) {
-            return;
+            return false;
         }
         let due = job.at.min(now).plus(self.give_up_after);
         let held = Held {
@@ -196,6 +196,7 @@ impl Pending {
         if self.jobs.get(&job.id).is_some_and(|held| held.left == 0) {
             self.closed.push_back(job.id);
         }
+        true
     }
 
     /// Queues again what is due for the second time. Returns when the next will be.

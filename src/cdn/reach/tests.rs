@@ -184,6 +184,25 @@ fn routes_are_where_their_patterns_begin_elsewhere() {
 }
 
 #[test]
+fn what_a_route_of_any_host_needs_is_said() {
+    let cure = "set `hosts` of the CDN, or `host` of the route";
+    for purge in [Matcher::Tag("home".into()), Matcher::Route("home".into())] {
+        let targets = Aim::new(takes("uq"), &settings(&[], None))
+            .targets(&Invalidation::hard(purge.clone()), &shop())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            targets.starts_with("route `home` may answer for any host") && targets.ends_with(cure),
+            "{targets}"
+        );
+        check_with(&settings(&["www"], None), &shop(), "uq", purge.clone(), &["u https://www/home"]);
+        // Whoever takes neither is not helped by hosts.
+        let unsayable = "the API of this CDN has no way to purge by url, nor everything";
+        check_with(&settings(&[], None), &shop(), "", purge, &[unsayable]);
+    }
+}
+
+#[test]
 fn everything_is_all_else_a_word_else_every_host() {
     check("uqpta", Matcher::All, &["all"]);
     check("uqpt", Matcher::All, &[&word(&Matcher::All), OVERFLOW]);

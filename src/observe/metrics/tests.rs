@@ -258,6 +258,7 @@ fn what_cdns_were_told() {
     metrics.called("edge", CallResult::Failed("throttled"), Duration::from_millis(200));
     CdnObserver::delivered(&metrics, "edge", Duration::from_secs(5000));
     metrics.waiting("edge", 7);
+    metrics.dead_letters("edge", 2);
     metrics.widened("edge", TargetKind::Url);
     check(
         &metrics,
@@ -272,6 +273,7 @@ fn what_cdns_were_told() {
             r#"larder_cdn_delivery_seconds_bucket{cdn="edge",le="7200"} 1"#,
             r#"larder_cdn_delivery_seconds_sum{cdn="edge"} 5000"#,
             r#"larder_cdn_backlog{cdn="edge"} 7"#,
+            r#"larder_cdn_dead_letters{cdn="edge"} 2"#,
             r#"larder_cdn_widened_total{cdn="edge",kind="url"} 1"#,
         ],
     );

@@ -27,7 +27,8 @@ else
   end
 end
 if is_queue(DEAD) then
-  for _, letter in ipairs(redis.call('XREVRANGE', DEAD, '+', '-')) do
+  -- The newest stands for those that had no room, so it comes last.
+  for _, letter in ipairs(redis.call('XRANGE', DEAD, '-', '+')) do
     local from, to = covered(field(letter[2], 'job'), letter[2])
     if to and covers(from, to) then
       return { 'dead', field(letter[2], 'reason') or '' }

@@ -3,7 +3,7 @@
 use super::{names, tag, tags};
 use crate::cdn::{JobId, Wait};
 use crate::invalidation::{Invalidation, Matcher, Names, Position};
-use crate::spool::record::Record;
+use crate::spool::record::{Record, decode};
 use crate::spool::state::{Effect, MAX_DEAD, MAX_INTENTS, MAX_JOBS, State, bounded, everything, short};
 use crate::time::Timestamp;
 
@@ -250,14 +250,48 @@ fn what_is_put_off_by_more_and_more_intents_is_purged_all_the_same() {
 }
 
 #[test]
-fn the_oldest_dead_letters_go() {
+fn the_oldest_dead_letters_give_way_to_one_that_names_everything() {
     let mut state = after(&[cdns(&["a"])]);
-    let last = MAX_DEAD as u64 + 5;
-    (1..=last).for_each(|id| assert_eq!(state.apply(&append(id, "x", &[])), []));
-    let all: Vec<_> = (1..=last).collect();
-    assert_eq!(state.apply(&bury("a", &all)), [Effect::DeadDropped("a".into(), 5)]);
-    assert_eq!(state.dead("a"), MAX_DEAD);
-    assert_eq!(state.backlog("a").last_dead[0].job.id, JobId(last));
+    let most = MAX_DEAD as u64;
+    (1..=most + 9).for_each(|id| assert_eq!(state.apply(&append(id, &id.to_string(), &[])), []));
+    let some: Vec<_> = (1..=most + 5).collect();
+    assert_eq!(state.apply(&bury("a", &some)), [Effect::DeadWidened("a".into())]);
+    assert_eq!(state.apply(&bury("a", &[most + 6, most + 7])), [], "it is known");
+    let dead = |state: &State| {
+        assert_eq!(state.dead("a"), MAX_DEAD);
+        let newest = state.backlog("a").last_dead;
+        assert_eq!(tags(&newest[0].job.purges), ["all"]);
+        assert!(newest[0].reason.ends_with("the last of them: refused"), "{}", newest[0].reason);
+        assert_eq!(newest[0].reason.matches("too many").count(), 1);
+        assert_eq!((newest[1].job.id, newest[0].job.position), (JobId(most + 7), Position::from_u64(8)));
+    };
+    dead(&state);
+    // It is so after a restart, too.
+    let mut again = State::default();
+    decode(&state.encode(), |record| assert_eq!(again.apply(record), [])).unwrap();
+    dead(&again);
+    assert_eq!(again, state);
+    let standing = |position| state.standing("a", Position::from_u64(position));
+    assert!(matches!(standing(3), Wait::Dead(reason) if reason.contains("everything")));
+    assert_eq!(standing(9), Wait::Dead("refused".to_owned()));
+    assert_eq!(standing(most + 8), Wait::Outstanding);
+    // All of them are purged for.
+    assert_eq!(state.apply(&retry("a", most + 10)), []);
+    let queued = queue(&state, "a");
+    assert_eq!((queued.len(), &*queued[queued.len() - 1]), (MAX_DEAD + 2, "all"));
+    assert_eq!(state.dead("a"), 0);
+}
+
+#[test]
+fn dead_letters_that_are_too_long_together_give_way_too() {
+    let mut state = after(&[cdns(&["a"])]);
+    let long = "x".repeat(3 << 20);
+    let widened = (1..30).find(|id| {
+        assert_eq!(state.apply(&append(*id, &long, &[])), []);
+        !state.apply(&bury("a", &[*id])).is_empty()
+    });
+    assert_eq!((widened, state.dead("a")), (Some(6), 6), "16 MiB are full");
+    assert!(state.weight() <= 16 << 20);
 }
 
 #[test]

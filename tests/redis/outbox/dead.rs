@@ -54,15 +54,30 @@ async fn dead_letters_are_bounded() {
     let mut jobs = node.outbox.next(EDGE, 2000, std::time::Duration::ZERO).await.unwrap();
     assert_eq!(jobs.len(), 1101);
     let unknown = JobId(1);
-    node.outbox.bury(EDGE, &[&[unknown], &ids(&jobs)[..]].concat(), "no").await.unwrap();
+    node.outbox.bury(EDGE, &[&[unknown], &ids(&jobs)[..1100]].concat(), "no").await.unwrap();
+    node.outbox.bury(EDGE, &ids(&jobs)[1100..], "never").await.unwrap();
     let dropped: u64 = node.told.0.lock().unwrap().iter().map(|(_, _, count)| count).sum();
-    assert_eq!(dropped, 101);
+    assert_eq!(dropped, 102);
     assert!(node.told.events().iter().all(|event| *event == OutboxEvent::Dropped));
     let backlog = node.outbox.backlog(EDGE).await.unwrap();
     assert_eq!((backlog.waiting, backlog.dead, backlog.last_dead.len()), (0, 1000, 10));
+    // What had no room is purged for all the same, once somebody has it tried again.
+    let newest = &backlog.last_dead[..2];
+    assert_eq!((&newest[0].job.purges, &*newest[1].reason), (&everything(), "never"));
+    assert!(
+        newest[0].reason.ends_with("in place of the oldest; the last of them: no"),
+        "{}",
+        newest[0].reason
+    );
+    assert_eq!(newest[0].reason.matches("too many").count(), 1);
+    let gone = node.outbox.standing(EDGE, jobs[0].position).await.unwrap();
+    assert_eq!(gone, Wait::Dead(newest[0].reason.clone()));
     assert_eq!(node.outbox.retry(EDGE).await.unwrap(), 1000);
     let again = node.outbox.next(EDGE, 2000, std::time::Duration::ZERO).await.unwrap();
-    jobs.drain(..101);
-    assert_eq!(purged(&again), purged(&jobs));
-    assert!(!again.iter().any(|job| job.purges == everything()));
+    jobs.drain(..102);
+    assert_eq!(purged(&again[..999]), purged(&jobs));
+    assert_eq!(purged(&again[999..]), [everything()]);
+    node.outbox.settle(EDGE, &ids(&again)[..999]).await.unwrap();
+    let outstanding = node.outbox.standing(EDGE, first).await.unwrap();
+    assert_eq!(outstanding, Wait::Outstanding, "everything was not told yet");
 }

@@ -2,7 +2,7 @@ mod fakes;
 
 use super::*;
 use crate::cdn::{CallResult, CdnObserver};
-use crate::cdn::{Location, ProviderSettings, PurgeResult, Rate, Target, TargetKind, providers};
+use crate::cdn::{Limits, Location, ProviderSettings, PurgeResult, Rate, Target, TargetKind, providers};
 use crate::invalidation::{Invalidation, Matcher};
 use crate::secret::Secret;
 use crate::time::{SystemClock, Timestamp};
@@ -22,6 +22,7 @@ struct Tally {
     purges: Mutex<HashMap<&'static str, usize>>,
     delivered: Mutex<Vec<Duration>>,
     widened: Mutex<usize>,
+    dead_letters: Mutex<u64>,
 }
 
 impl CdnObserver for Tally {
@@ -35,6 +36,9 @@ impl CdnObserver for Tally {
         self.delivered.lock().unwrap().push(after);
     }
     fn waiting(&self, _: &str, _: u64) {}
+    fn dead_letters(&self, _: &str, letters: u64) {
+        *self.dead_letters.lock().unwrap() = letters;
+    }
     fn widened(&self, _: &str, _: TargetKind) {
         *self.widened.lock().unwrap() += 1;
     }
@@ -212,6 +216,23 @@ async fn troubles_of_the_api_are_outlasted() {
         [1, 1, 1, 1, 2]
     );
     assert_eq!(deliveries.stats()[0].failing, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_said_is_a_dead_letter_and_counted() {
+    let by_url = Limits { prefix: None, all: false, ..limits(100, FREE) };
+    let bench = Bench::new(Api::new(by_url, 20));
+    let tag = |name: &str| Invalidation::hard(Matcher::Tag(name.into()));
+    bench.queue.push(vec![tag("a"), Invalidation::hard(Matcher::path("shop", "/a")), tag("b")]);
+    bench.queue.push_path("/b");
+    let (_deliveries, _task) = bench.start(1);
+    bench.emptied().await;
+    assert_eq!(bench.api.taken(), [url("/a"), url("/b")]);
+    assert_eq!(bench.queue.dead().len(), 1);
+    sleep(Duration::from_secs(5)).await;
+    let purges = bench.tally.purges.lock().unwrap().clone();
+    assert_eq!((purges["dead"], purges["delivered"]), (2, 2));
+    assert_eq!(*bench.tally.dead_letters.lock().unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
