@@ -1,6 +1,7 @@
 //! The CDNs in front, as this Larder tells them.
 
 use super::StartError;
+use super::doubts::doubts;
 use super::together::Together;
 use crate::admin::{CdnFigures, Retried, RetryError, Undelivered};
 use crate::cdn::providers::{self, MakeError};
@@ -32,6 +33,14 @@ impl Providers {
         made.collect::<Result<_, StartError>>().map(Self)
     }
 
+    /// What they are told by the rules of `settings`.
+    fn aims(&self, settings: &Settings) -> Aims {
+        let aim =
+            |(cdn, provider): &(CdnSettings, Arc<dyn Provider>)| Aim::new(provider.limits().clone(), cdn);
+        let aims = self.0.iter().map(|each| (Arc::clone(&each.0.name), aim(each)));
+        Aims { cdns: aims.collect(), reach: reach(settings) }
+    }
+
     /// What their APIs take.
     pub(super) fn limits(&self) -> impl Iterator<Item = &Limits> {
         self.0.iter().map(|(_, provider)| provider.limits())
@@ -54,9 +63,11 @@ impl Cdns {
         clock: &Arc<dyn Clock>,
         metrics: &Arc<Metrics>,
     ) -> Self {
+        let aims = providers.aims(settings);
+        doubts(settings, &aims).iter().for_each(|doubt| tracing::warn!("{doubt}"));
         let Providers(cdns) = providers;
         metrics.install_cdns(cdns.iter().map(|(cdn, _)| Arc::clone(&cdn.name)));
-        let reach = Arc::new(ArcSwap::from_pointee(reach(settings)));
+        let reach = Arc::new(ArcSwap::from_pointee(aims.reach));
         let deliveries = together.outbox().map(|outbox| {
             Deliveries::new(DeliveryParts {
                 cdns,
@@ -158,12 +169,7 @@ pub(crate) struct Aims {
 impl Aims {
     /// Those of `settings`.
     pub(crate) fn new(settings: &Settings) -> Result<Self, StartError> {
-        let Providers(cdns) = Providers::new(&settings.cdns)?;
-        let aims = cdns.into_iter().map(|(cdn, provider)| {
-            let aim = Aim::new(provider.limits().clone(), &cdn);
-            (cdn.name, aim)
-        });
-        Ok(Self { cdns: aims.collect(), reach: reach(settings) })
+        Ok(Providers::new(&settings.cdns)?.aims(settings))
     }
 }
 

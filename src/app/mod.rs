@@ -16,6 +16,7 @@ mod bind;
 mod cdns;
 mod changes;
 mod control;
+mod doubts;
 mod error;
 mod events;
 mod life;
@@ -29,6 +30,7 @@ mod together;
 mod worker;
 
 pub(crate) use cdns::Aims;
+pub(crate) use doubts::doubts;
 pub use error::{ReloadError, RunError, StartError};
 pub use run::run;
 pub use running::{Larder, Options, Reloaded, Running};
