@@ -121,6 +121,25 @@ async fn what_stands_in_the_spool_moves_to_redis_with_larder() {
     crate::shop::well(&process).await;
 }
 
+#[tokio::test]
+async fn what_redis_did_not_take_is_told_by_the_next_larder_with_that_folder() {
+    let cdn = Cdn::start().await;
+    let shop = Shop::start(&cdn.story).await;
+    let mut redis = RedisServer::builder().appendonly().start().await;
+    let spool = Keeper::spool();
+    let builder = shop.larder_moved(&spool, &redis.url(), &cdn.yaml(""));
+    let mut process = Process::run(&builder).await;
+    write(&process, "/page/1").await;
+    cdn.story.settled().await;
+    redis.kill();
+    write(&process, "/page/2").await;
+    process.signal(Signal::SIGKILL);
+    process.exited().await;
+    redis.restart(Data::Kept).await;
+    let _process = Process::run(&builder).await;
+    cdn.story.settled().await;
+}
+
 /// Ends Larder as an orchestrator does while purges wait.
 async fn ended(keeper: Keeper) {
     let cdn = Cdn::start().await;

@@ -1,5 +1,6 @@
 //! What may happen to Redis, each under a trickle of requests.
 
+mod ends;
 mod outages;
 mod partitions;
 mod primaries;
