@@ -72,10 +72,10 @@ impl Due {
         Self { next, last, gap: self.gap.min(other.gap) }
     }
 
-    /// What remains of it once it was appended.
-    fn after(self) -> Self {
-        let next = if self.gap.is_zero() { self.last } else { self.last.min(self.next.plus(self.gap)) };
-        Self { next, gap: self.gap * DOUBT_GROWTH, ..self }
+    /// What remains of it once it was appended, perhaps late; `None` where that was the last time.
+    fn after(self, now: Timestamp) -> Option<Self> {
+        let next = if self.gap.is_zero() { self.last } else { self.last.min(now.plus(self.gap)) };
+        (next > now).then(|| Self { next, gap: self.gap.saturating_mul(DOUBT_GROWTH), ..self })
     }
 }
 
@@ -142,15 +142,14 @@ impl Waiting {
         self.each.retain(|(invalidation, _), due| {
             if due.next <= now {
                 taken.push(invalidation.clone());
-                *due = due.after();
+                let Some(left) = due.after(now) else {
+                    self.bytes -= weight(invalidation);
+                    return false;
+                };
+                *due = left;
             }
-            let stays = due.next > now;
-            if stays {
-                next = Some(next.map_or(due.next, |next| next.min(due.next)));
-            } else {
-                self.bytes -= weight(invalidation);
-            }
-            stays
+            next = Some(next.map_or(due.next, |next| next.min(due.next)));
+            true
         });
         (taken, next)
     }
@@ -236,6 +235,12 @@ mod tests {
         assert_eq!(waiting.take_due(at(105)), (vec![path(1)], Some(at(115))));
         assert_eq!(waiting.take_due(at(115)), (vec![path(1)], Some(at(163))));
         assert_eq!(waiting.take_due(at(163)), (vec![path(1)], None));
+
+        // Whoever comes late, because the process stood still, leaves none out that is still to come.
+        waiting.add(&[path(1)], Why::Doubt, Due::doubted(at(300), Duration::from_secs(60)));
+        assert_eq!(waiting.take_due(at(313)), (vec![path(1)], Some(at(323))));
+        assert_eq!(waiting.take_due(at(359)), (vec![path(1)], Some(at(360))));
+        assert_eq!(waiting.take_due(at(400)), (vec![path(1)], None));
 
         let bound = Duration::from_secs(1);
         waiting.add(&[path(1)], Why::Doubt, Due::doubted(at(200), bound));

@@ -83,17 +83,31 @@ impl Edge {
     ///
     /// Read from the right, where the nearest proxy wrote: the first address that is not a trusted proxy is the last one
     /// that somebody trusted has seen. What stands left of it the client may have made up.
+    /// Where such a proxy wrote what is no address, it is the proxy itself, for whom nothing but a log should take it: see
+    /// [`Edge::known_client`].
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.client_or_proxy(peer, headers).unwrap_or_else(|proxy| proxy)
+    }
+
+    /// As [`Edge::client`], for whoever asks what the client may do; `None` where a trusted proxy wrote what is no address, so that
+    /// everybody behind it would look like it.
+    pub(super) fn known_client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        self.client_or_proxy(peer, headers).ok()
+    }
+
+    /// The client, or the last proxy that could be told.
+    fn client_or_proxy(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, IpAddr> {
         let mut client = peer.to_canonical();
-        let named = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
-        for text in named.flat_map(|value| value.rsplit(',')) {
+        // Proxies append to what a client sent: what is left of an address may be bytes that are no text.
+        let named = headers.get_all(FORWARDED_FOR).iter().rev().map(HeaderValue::as_bytes);
+        for name in named.flat_map(|value| value.rsplit(|byte| *byte == b',')) {
             if !self.trusts(client) {
                 break;
             }
-            let Ok(address) = text.trim().parse::<IpAddr>() else { break };
-            client = address.to_canonical();
+            let name = std::str::from_utf8(name).map_err(|_| client)?.trim();
+            client = name.parse::<IpAddr>().map_err(|_| client)?.to_canonical();
         }
-        client
+        Ok(client)
     }
 
     /// The last value of a header that the nearest proxy sets, if that is trusted.
@@ -138,6 +152,27 @@ mod tests {
         check(&edge, "10.0.0.1", &["10.0.0.2, 10.0.0.3"], "10.0.0.2");
         check(&edge, "10.0.0.1", &["2.2.2.2, unknown"], "10.0.0.1");
         check(&edge, "::ffff:10.0.0.1", &["2001:db8::1"], "2001:db8::1");
+    }
+
+    #[test]
+    fn nobody_passes_for_the_proxy_in_between() {
+        let edge = fixture::edge(&["10.0.0.0/8"]);
+        #[track_caller]
+        fn check(edge: &Edge, forwarded: &[&[u8]], known: Option<&str>, shown: &str) {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append(FORWARDED_FOR, HeaderValue::from_bytes(value).unwrap());
+            }
+            let peer = "10.0.0.1".parse().unwrap();
+            assert_eq!(edge.known_client(peer, &headers), known.map(|text| text.parse().unwrap()));
+            assert_eq!(edge.client(peer, &headers), shown.parse::<IpAddr>().unwrap());
+        }
+        check(&edge, &[], Some("10.0.0.1"), "10.0.0.1");
+        check(&edge, &[b"\xff, 6.6.6.6"], Some("6.6.6.6"), "6.6.6.6");
+        check(&edge, &[b"10.1.1.1", b"\xff, 6.6.6.6"], Some("6.6.6.6"), "6.6.6.6");
+        check(&edge, &[b"10.1.1.1", b"\xff"], None, "10.0.0.1");
+        check(&edge, &[b"6.6.6.6:4711"], None, "10.0.0.1");
+        check(&edge, &[b"10.1.1.1, unknown, 10.0.0.7"], None, "10.0.0.7");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use super::reply::{write_problem, write_purged};
 use super::target::Target;
 use crate::engine::{Engine, Route};
-use crate::invalidation::{Invalidation, Matcher};
+use crate::invalidation::{Invalidation, Matcher, plain_path};
 use http::Method;
 use pingora::Result;
 use pingora::protocols::http::ServerSession;
@@ -54,10 +54,13 @@ fn asked(session: &ServerSession, exchange: &Exchange) -> Option<Asked> {
     let edge = &exchange.edge;
     let target = Target::of(request, &exchange.connection, edge);
     let authority = target.authority.as_deref()?;
-    // What is purged is what a GET would read: a route with `methods: [GET]` governs it, too.
-    let route = edge.rules().find(authority, target.path, &Method::GET);
-    let client = edge.client(exchange.connection.peer().ip(), &request.headers);
-    if !route.purge_from.iter().any(|network| network.contains(&client)) {
+    let client = edge.known_client(exchange.connection.peer().ip(), &request.headers)?;
+    // What is purged is what a GET would read: a route with `methods: [GET]` governs it, too. And it is every spelling of the path,
+    // so an odd one gives nobody what the plain one does not.
+    let governs = |path: &str| edge.rules().find(authority, path, &Method::GET);
+    let allows = |route: &Route| route.purge_from.iter().any(|network| network.contains(&client));
+    let route = governs(target.path);
+    if !allows(route) || !allows(governs(&plain_path(target.path))) {
         return None;
     }
     let purge = Invalidation::hard(Matcher::path(authority, target.path));

@@ -113,8 +113,8 @@ pub(super) fn reply_passes(
     }
 }
 
-/// What a write purges by its `route`, and, where its path is spelled so that an origin may read it as another one, by the route
-/// of that.
+/// What a write purges by its `route`, and, where its path is spelled so that an origin may read it as another one, by that and
+/// its route.
 fn plan(
     edge: &Edge,
     exchange: &Exchange,
@@ -129,12 +129,13 @@ fn plan(
         return plan;
     }
     let meant = edge.rules().find(target.authority(), &plain, &request.method);
-    if meant.index != route.index {
+    let reply = match reply {
         // Bodies are gathered as the route says by which the write passes.
-        let reply = reply.map(|reply| ReplySeen { body: BodySeen::Whole(None), ..reply });
-        let target = Target { path: &plain, ..target };
-        plan.add(plan_by(edge, exchange, request, &target, meant, reply));
-    }
+        Some(reply) if meant.index != route.index => Some(ReplySeen { body: BodySeen::Whole(None), ..reply }),
+        reply => reply,
+    };
+    let target = Target { path: &plain, ..target };
+    plan.add(plan_by(edge, exchange, request, &target, meant, reply));
     plan
 }
 

@@ -374,6 +374,27 @@ async fn a_write_whose_path_is_spelled_oddly_purges_what_its_plain_spelling_does
 }
 
 #[tokio::test]
+async fn a_route_that_takes_both_spellings_of_a_path_purges_for_both() {
+    let rules = r#"
+        routes:
+          - { name: category, path: "/categories/{id}", methods: [GET], cache: { ttl: 60s } }
+          - name: any
+            path: /{kind}/{id}/**
+            on_write:
+              purge: [{ url: "/categories/{id}" }]
+    "#;
+    for (path, expected) in
+        [("/products/7/x", &[7][..]), ("/products/8/../7/x", &[7, 8]), ("/products/;a/7/x", &[7])]
+    {
+        let origin = Origin::start().await;
+        origin.otherwise(|_| Reply::ok("done"));
+        let larder = stored(&origin, rules).await;
+        larder.request("PUT", path).body("data").send().await;
+        assert_eq!(gone(&larder).await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn conditions_are_judged_by_the_reply_and_hold_where_there_is_none() {
     let rules = r#"
         routes:

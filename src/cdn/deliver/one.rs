@@ -118,12 +118,13 @@ impl Delivery {
         loop {
             let room = self.room(desk).await.min(PAGE);
             let begun = self.clock.now();
-            if begun.since(recovered) >= RECOVER {
+            if recovering.is_none() && begun.since(recovered) >= RECOVER {
                 (recovering, recovered) = (Some(None), begun);
             }
             let cdn = &self.settings.name;
             let jobs = match recovering {
-                Some(after) => self.ask(self.outbox.recover(cdn, after, room)).await,
+                // Most of these are in hand, and take no room.
+                Some(after) => self.ask(self.outbox.recover(cdn, after, PAGE)).await,
                 None => self.ask(self.outbox.next(cdn, room, BLOCK)).await,
             };
             match jobs {

@@ -77,7 +77,9 @@ for i, queue in ipairs(QUEUES) do
       cdns[name], changed = time, true
     end
   elseif is_told(cdns, queue) and silent > FORGOTTEN then
-    redis.call('DEL', queue, queue .. ':dead', queue .. ':told', queue .. ':lead')
+    redis.call('DEL', queue)
+    -- Named by no key of this call: a server that is strict about that keeps them, and the beat goes on.
+    redis.pcall('DEL', queue .. ':dead', queue .. ':told', queue .. ':lead')
     cdns[name], changed = 0, true
     forgotten[#forgotten + 1] = name
   elseif is_told(cdns, queue) and silent > DESERTED then
