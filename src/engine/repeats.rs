@@ -16,6 +16,9 @@ const MAX_WAITING: usize = 32 << 20;
 const FIRST_DOUBT: Duration = Duration::from_secs(2);
 const DOUBT_GROWTH: u32 = 5;
 
+/// How often what waits is gone through at most. Whoever adds to it waits for that, and writes in doubt can be many at once.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// Bytes that one takes beside its text: itself and its share of the table, with room to grow.
 const OVERHEAD: usize = 128;
 
@@ -81,8 +84,13 @@ impl Due {
 
 #[derive(Debug)]
 struct Waiting {
+    /// What is due [now](Why::Now).
+    at_once: HashMap<Invalidation, Due>,
+    /// What waits for another reason.
     each: HashMap<(Invalidation, Why), Due>,
-    /// Bytes of them, and how many they may be.
+    /// When it was gone through.
+    looked: Option<Timestamp>,
+    /// Bytes of all, and how many they may be.
     bytes: usize,
     most: usize,
 }
@@ -93,7 +101,8 @@ impl Repeats {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lock().each.len()
+        let waiting = self.lock();
+        waiting.at_once.len() + waiting.each.len()
     }
 
     pub(super) fn add(&self, batch: &[Invalidation], why: Why, due: Due) {
@@ -113,7 +122,8 @@ impl Repeats {
 
 impl Waiting {
     fn new(most: usize) -> Self {
-        Self { each: HashMap::new(), bytes: 0, most }
+        let (at_once, each) = (HashMap::new(), HashMap::new());
+        Self { at_once, each, looked: None, bytes: 0, most }
     }
 
     fn add(&mut self, batch: &[Invalidation], why: Why, due: Due) {
@@ -128,16 +138,28 @@ impl Waiting {
     fn put(&mut self, invalidation: Invalidation, why: Why, due: Due) {
         let bytes = weight(&invalidation);
         let mut is_new = false;
-        let waits = self.each.entry((invalidation, why)).or_insert_with(|| {
+        let first = || {
             is_new = true;
             due
-        });
+        };
+        let waits = match why {
+            Why::Now => self.at_once.entry(invalidation).or_insert_with(first),
+            Why::Doubt | Why::Settle => self.each.entry((invalidation, why)).or_insert_with(first),
+        };
         *waits = waits.and(due);
         self.bytes += if is_new { bytes } else { 0 };
     }
 
     fn take_due(&mut self, now: Timestamp) -> (Vec<Invalidation>, Option<Timestamp>) {
-        let mut taken = Vec::new();
+        let mut taken: Vec<_> = self.at_once.drain().map(|(invalidation, _)| invalidation).collect();
+        self.bytes -= taken.iter().map(weight).sum::<usize>();
+        if let Some(looked) = self.looked
+            && let look = looked.plus(LOOK)
+            && (looked..look).contains(&now)
+        {
+            return (taken, (!self.each.is_empty()).then_some(look));
+        }
+        self.looked = Some(now);
         let mut next: Option<Timestamp> = None;
         self.each.retain(|(invalidation, _), due| {
             if due.next <= now {
@@ -157,7 +179,9 @@ impl Waiting {
     /// Puts fewer in place of those that wait for one reason, for each reason that many wait for. What is wider waits for all that
     /// it stands for.
     fn fold(&mut self) {
+        let at_once = std::mem::take(&mut self.at_once).into_iter();
         let mut each = std::mem::take(&mut self.each);
+        each.extend(at_once.map(|(invalidation, due)| ((invalidation, Why::Now), due)));
         self.bytes = 0;
         for why in Why::EACH {
             let known: HashMap<_, _> = each
@@ -181,7 +205,7 @@ impl Waiting {
             }
         }
         tracing::error!(
-            left = self.each.len(),
+            left = self.at_once.len() + self.each.len(),
             "too many writes are in doubt: fewer purges that reach as much and more take the place of theirs"
         );
     }
@@ -241,6 +265,13 @@ mod tests {
         assert_eq!(waiting.take_due(at(313)), (vec![path(1)], Some(at(323))));
         assert_eq!(waiting.take_due(at(359)), (vec![path(1)], Some(at(360))));
         assert_eq!(waiting.take_due(at(400)), (vec![path(1)], None));
+
+        // What is due at once does not wait for a look at the rest.
+        waiting.add(&[path(2)], Why::Doubt, Due::at(at(400)));
+        waiting.add(&[path(1)], Why::Now, Due::at(at(400)));
+        let look = at(400).plus(LOOK);
+        assert_eq!(waiting.take_due(at(400)), (vec![path(1)], Some(look)));
+        assert_eq!(waiting.take_due(look), (vec![path(2)], None));
 
         let bound = Duration::from_secs(1);
         waiting.add(&[path(1)], Why::Doubt, Due::doubted(at(200), bound));
