@@ -1,6 +1,6 @@
 //! What the CDN keeps, and how it fills itself.
 
-use super::{Cdn, birth_of};
+use super::Cdn;
 use crate::fleet::{Fleet, Node, short};
 use crate::origin::{Page, VERSION};
 use crate::random::Dice;
@@ -11,7 +11,6 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use larder::cdn::providers::bunny::BunnySettings;
 use larder::cdn::{CdnSettings, HostUse, Limits, Location, ProviderSettings, Separator, Target};
 use larder::engine::{Answer, Asked, Passing, ReplyHead, Request, Route, SendError, Sink};
-use larder::invalidation::Birth;
 use larder::key::{HostAliases, RequestTarget, Scheme};
 use larder::origin::{Fetch, FetchRequest};
 use larder::secret::Secret;
@@ -40,10 +39,8 @@ pub(super) struct Object {
     pub(super) version: u64,
     pub(super) until: Timestamp,
     pub(super) words: Vec<String>,
-    /// When its head left the node, …
+    /// When its head left the node.
     pub(super) head: Timestamp,
-    /// … and which log that followed.
-    pub(super) birth: Option<Birth>,
     etag: Option<HeaderValue>,
 }
 
@@ -178,7 +175,6 @@ impl Arriving<'_> {
             until: now.plus(lifetime),
             words,
             head: now,
-            birth: birth_of(node.ledger.epoch()),
             etag: headers.get(ETAG).cloned(),
         });
     }

@@ -19,7 +19,7 @@ use crate::world::{FOR_EVER, reaches};
 use larder::cdn::{CdnSettings, Limits, Rate, Reach, RouteReach, TagFields, Target, limits};
 use larder::engine::{CdnFields, Route};
 use larder::fleet::NodeId;
-use larder::invalidation::{Birth, Epoch, Invalidation, Ledger, Matcher, Mode, Names, Place, Standing};
+use larder::invalidation::{Invalidation, Ledger, Matcher, Mode, Names, Place, Standing};
 use larder::route::PathPattern;
 use larder::time::{Clock, SystemClock, Timestamp};
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ struct Inner {
     under_way: Vec<(NodeId, Target)>,
     /// Nodes that serve.
     nodes: Vec<(NodeId, Arc<Ledger>)>,
-    /// Every job there was, and who followed its log when it was queued. Whoever comes later has nothing from before.
+    /// Every job there was, and who followed any log when it was queued. Whoever comes later has nothing from before.
     jobs: Vec<(Place, Vec<NodeId>)>,
     owed: Vec<Owed>,
     order: u64,
@@ -184,7 +184,7 @@ impl Cdn {
     pub(super) fn queued(&self, place: Place, at: Timestamp, names: Names) -> Queued {
         self.say(|| format!("queued at {place}: {names:?}"));
         let mut inner = self.lock();
-        let follows = |ledger: &Ledger| birth_of(ledger.epoch()) == birth_of(place.epoch);
+        let follows = |ledger: &Ledger| ledger.epoch().is_some();
         let following = inner.nodes.iter().filter(|(_, ledger)| follows(ledger)).map(|(node, _)| *node);
         let following = following.collect();
         inner.jobs.push((place, following));
@@ -239,12 +239,10 @@ impl Cdn {
             let mut calls = made.iter().filter(of);
             let last = calls.clone().filter_map(|made| Some((made.done?, made.begun))).max();
             let waits = calls.any(|made| made.done.is_none());
-            // Its head had left when the purge came; or its node did not follow the log any more; or it follows one that is gone,
-            // and does not know yet.
+            // Its head had left when the purge came; or its node did not follow the log any more.
             let arriving = last.is_some_and(|(_, begun)| object.head <= begun);
             let brief = object.until <= object.head.plus(BLIND_LIMIT);
-            let stranger = object.birth != birth_of(told.epoch);
-            if waits || arriving || brief || stranger {
+            if waits || arriving || brief {
                 continue;
             }
             wrong.push(format!("the CDN keeps {object:?} of {key:?} after {owed:?}, last told at {last:?}"));
@@ -293,11 +291,6 @@ impl Cdn {
     }
 }
 
-/// Which log.
-fn birth_of(epoch: Option<Epoch>) -> Option<Birth> {
-    epoch.map(|epoch| epoch.birth)
-}
-
 impl Owed {
     /// Whether an older version than it allows.
     fn forbids(&self, path: &str, version: u64) -> bool {
@@ -311,8 +304,8 @@ impl Inner {
         self.order
     }
 
-    /// The jobs that every node has applied which may still serve what they purge. One that has not followed the log for so
-    /// long has nothing to serve; one that follows a log that is gone is the documented exception.
+    /// The jobs that every node has applied which may still serve what they purge, also one that follows a log that is gone. One that
+    /// has not followed any for so long has nothing to serve.
     fn spread(&self, now: Timestamp) -> Vec<Place> {
         let sees = |ledger: &Ledger| ledger.followed_at().plus(BLIND_LIMIT) > now;
         let is_behind = |ledger: &Ledger, place| ledger.standing(place) != Standing::Applied;
