@@ -144,7 +144,7 @@ fn heads_are_checked() {
 #[test]
 fn an_intent_that_cannot_be_read_purges_everything() {
     let due = Value::Array(vec![blob(&7_u128.to_be_bytes()), text("1"), text("nonsense"), text("")]);
-    let beat = beat(&[text("5-0"), Value::Array(Vec::new()), due]).expect("a beat");
+    let beat = beat(&[text("5-0"), Value::Array(Vec::new()), due, Value::Int(0)]).expect("a beat");
     assert_eq!((&beat.due[0].purges[..], beat.due[0].last), (&[Purge::everything()][..], true));
     assert_eq!(beat.due[0].names, Names::everything());
 }
