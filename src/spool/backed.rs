@@ -3,7 +3,7 @@
 use super::claim::Claim;
 use super::journal::{Spool, SpoolError, SpoolObserver, SpoolSettings};
 use super::leftovers::{AT_ONCE, append, hand_over};
-use super::state::{bounded, read, union};
+use super::names::{bounded, read, union};
 use super::waiting::Waiting;
 use crate::invalidation::{Appending, IntentId, Invalidation, Log, LogError, Place, Places, Reach};
 use crate::time::Clock;

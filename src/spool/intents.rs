@@ -1,8 +1,9 @@
 //! What a spool says will have to be purged, and how that is taken back.
 
 use super::journal::Spool;
+use super::names::bounded;
 use super::record::Record;
-use super::state::{NEVER, bounded};
+use super::state::NEVER;
 use crate::invalidation::{IntentId, Invalidation, Names};
 use std::time::Duration;
 

@@ -5,8 +5,9 @@
 //! more there is to do, the more go together.
 
 use super::disk::{Disk, Folder, NoFolder};
+use super::names::everything;
 use super::record::{self, End, NoJournal, Record};
-use super::state::{Effect, State, everything};
+use super::state::{Effect, State};
 use crate::invalidation::Position;
 use crate::time::{Clock, Timestamp};
 use std::fmt;

@@ -6,8 +6,8 @@
 //! between leaves it to the next, which hands some over twice. What waits for a CDN that is not set up stays where it is.
 
 use super::journal::{Shared, Spool};
+use super::names::read;
 use super::record::Record;
-use super::state::read;
 use crate::invalidation::{Invalidation, Log, Names, Position};
 use std::time::Duration;
 use tokio::time::sleep;

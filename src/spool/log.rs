@@ -1,9 +1,9 @@
 //! The log of a process on its own whose announcements and queues outlive it.
 
 use super::journal::{Core, Shared, Spool};
+use super::names::{bounded, read};
 use super::outbox::SpoolOutbox;
 use super::record::Record;
-use super::state::{bounded, read};
 use crate::cdn::Outbox;
 use crate::invalidation::{
     Appending, IntentId, Invalidation, Ledger, LocalLog, Log, LogError, Names, Place, Places, Position, Reach,

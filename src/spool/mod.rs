@@ -19,7 +19,9 @@ mod intents;
 mod journal;
 mod leftovers;
 mod log;
+mod names;
 mod outbox;
+mod queue;
 mod record;
 mod state;
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The queues of the CDNs, as those who deliver see them.
 
 use super::journal::{Shared, Spool};
+use super::queue::short;
 use super::record::Record;
-use super::state::{State, short};
+use super::state::State;
 use crate::cdn::{Backlog, Job, JobId, Outbox, OutboxError, Wait};
 use crate::invalidation::Position;
 use async_trait::async_trait;

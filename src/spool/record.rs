@@ -16,7 +16,7 @@ const MARK: [u8; 4] = [0xff, b'L', b'S', 0xff];
 /// Bytes of mark, length and checksum.
 const FRAME: usize = 12;
 
-/// Bytes of a payload at most: names of [`MAX_NAMES`](super::state::MAX_NAMES), each byte escaped, and all the rest. A length
+/// Bytes of a payload at most: names of [`MAX_NAMES`](super::names::MAX_NAMES), each byte escaped, and all the rest. A length
 /// beyond it is damage, and no memory is asked for by it.
 const MAX_PAYLOAD: usize = 16 << 20;
 

@@ -1,40 +1,18 @@
 //! What the records of a journal add up to. Pure: the same records give the same state, wherever they are read.
 
+use super::names::{MAX_NAMES, everything, lines, union, weight};
+use super::queue::{Dead, Queue, Queued};
 use super::record::{self, Record};
 use crate::cdn::{Backlog, DeadLetter, Job, JobId, Wait};
-use crate::invalidation::{Invalidation, Matcher, Names, Position, Room, fold};
+use crate::invalidation::{Names, Position};
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
-
-/// Jobs that wait for one CDN at most, and their bytes. At a thousand purges a second the first is a minute and a half, which no
-/// CDN would catch up with one by one; the second is what a proxy beside a small service can spare. Beyond either, one job takes
-/// the place of all that names [as much, or more](union).
-pub(super) const MAX_JOBS: usize = 100_000;
-const MAX_JOB_BYTES: usize = 64 << 20;
 
 /// Open intents at most, and their bytes: a write in doubt leaves one for a minute. Beyond either, two take the place of all that
 /// name as much, or more: one that is due when the first of them was, and one for the last.
 pub(super) const MAX_INTENTS: usize = 65_536;
 const MAX_INTENT_BYTES: usize = 64 << 20;
-
-/// Dead letters of one CDN at most, and their bytes: as many as somebody would look through. Beyond either, one that names everything
-/// takes the place of the oldest.
-pub(super) const MAX_DEAD: usize = 1_000;
-const MAX_DEAD_BYTES: usize = 16 << 20;
-
-/// Bytes of the names of one record at most: tens of thousands of purges. In place of more there are [fewer and wider](fold) ones.
-pub(super) const MAX_NAMES: usize = 4 << 20;
-
-/// Bytes that stand around the text of a purge where it is named.
-const NAMED: usize = 30;
-
-/// Bytes of the reason of a dead letter.
-const MAX_REASON: usize = 1 << 10;
-
-/// What the reason of a letter says that stands for others, before the last of theirs.
-const WIDENED: &str =
-    "there were too many dead letters: this one purges everything in place of the oldest; the last of them: ";
 
 /// Of so many of the last jobs that a CDN was told, of each, that is remembered: of four hundred a second, for as long as
 /// anybody waits for one.
@@ -42,9 +20,6 @@ const MAX_TOLD: usize = 10_000;
 
 /// Dead letters that a backlog shows.
 const SHOWN_DEAD: usize = 10;
-
-/// What a job, an intent or a dead letter takes beside its names and its reason, in memory and in the journal.
-const OVERHEAD: usize = 128;
 
 /// When an intent is due that somebody else purges for, and takes back then. A process that begins with it finds it due at once.
 pub(super) const NEVER: Timestamp = Timestamp::MAX;
@@ -95,36 +70,6 @@ struct Intent {
     names: Names,
     /// It is known to be on the disk, so what it names survives this process. Not part of the journal.
     kept: bool,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Queue {
-    jobs: BTreeMap<u64, Queued>,
-    bytes: usize,
-    dead: VecDeque<Dead>,
-    dead_bytes: usize,
-    /// The last job handed out by this process. Not part of the journal: another process hands all out again.
-    handed: u64,
-    /// Where the last jobs stand that the CDN has taken, once at least. Not part of the journal: whoever waits for one waits for
-    /// this process.
-    told: BTreeSet<Position>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Queued {
-    position: Position,
-    at: Timestamp,
-    names: Names,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Dead {
-    id: u64,
-    job: Queued,
-    buried: Timestamp,
-    reason: Box<str>,
-    /// It stands for letters that had no room: whatever was given up up to its position. Always the newest.
-    widened: bool,
 }
 
 impl State {
@@ -365,8 +310,15 @@ impl State {
         if queue.told.contains(&position) {
             return Wait::Delivered;
         }
-        if let Some(dead) = queue.dead.iter().rev().find(|dead| dead.job.position == position) {
+        let is_its = |id: u64, job: &Queued| {
+            job.position == position || (queue.stand_in == Some(id) && job.position >= position)
+        };
+        if let Some(dead) = queue.dead.iter().rev().find(|dead| is_its(dead.id, &dead.job)) {
             return Wait::Dead(dead.reason.to_string());
+        }
+        let stand_in = queue.stand_in.and_then(|id| queue.jobs.get(&id));
+        if stand_in.is_some_and(|job| job.position >= position && !queue.told.contains(&job.position)) {
+            return Wait::Outstanding;
         }
         // All of them, since a job that is tried again stands behind later ones.
         let mut before = queue.jobs.values().filter(|job| job.position <= position);
@@ -462,130 +414,4 @@ impl State {
         }
         folded.then(|| Effect::Folded(cdn.into())).into_iter().collect()
     }
-}
-
-impl Queue {
-    /// Puts a job behind all others; tells whether all were too many, and are one now.
-    fn push(&mut self, id: u64, job: Queued) -> bool {
-        let (at, position) = (job.at, job.position);
-        self.take(id);
-        self.bytes += weight(&job.names);
-        self.jobs.insert(id, job);
-        if self.jobs.len() <= MAX_JOBS && self.bytes <= MAX_JOB_BYTES {
-            return false;
-        }
-        let position = self.jobs.values().map(|job| job.position).max().unwrap_or(position);
-        let all = Queued { position, at, names: union(self.jobs.values().map(|job| &job.names)) };
-        self.jobs.clear();
-        self.bytes = weight(&all.names);
-        self.jobs.insert(id, all);
-        true
-    }
-
-    fn take(&mut self, id: u64) -> Option<Queued> {
-        let job = self.jobs.remove(&id)?;
-        self.bytes -= weight(&job.names);
-        Some(job)
-    }
-
-    /// Adds a dead letter. Where there is no room the oldest give way to one that names everything, which stays the newest;
-    /// tells whether that is the first time.
-    fn push_dead(&mut self, dead: Dead) -> bool {
-        let known = self.dead.pop_back_if(|newest| newest.widened);
-        let first = known.is_none() && !dead.widened;
-        let mut widest = known.inspect(|known| self.dead_bytes -= known.weight());
-        self.dead_bytes += dead.weight();
-        self.dead.push_back(dead);
-        // The one for the others is not among them yet.
-        let most = |widest: &Option<Dead>| MAX_DEAD - usize::from(widest.is_some());
-        while self.dead.len() > most(&widest)
-            || (self.dead_bytes > MAX_DEAD_BYTES && self.dead.len() + usize::from(widest.is_some()) > 1)
-        {
-            let oldest = self.dead.pop_front().expect("there is one");
-            self.dead_bytes -= oldest.weight();
-            widest = Some(oldest.widened_by(widest));
-        }
-        let Some(widest) = widest else { return false };
-        self.dead_bytes += widest.weight();
-        self.dead.push_back(widest);
-        first
-    }
-}
-
-impl Dead {
-    /// What stands for it, and for what `others` stands for.
-    fn widened_by(self, others: Option<Self>) -> Self {
-        let before = others.map_or(Position::START, |others| others.job.position);
-        let last = self.reason.rsplit_once(WIDENED).map_or(&*self.reason, |(_, last)| last);
-        Self {
-            job: Queued { position: self.job.position.max(before), names: everything(), ..self.job },
-            reason: short(&format!("{WIDENED}{last}")),
-            widened: true,
-            ..self
-        }
-    }
-
-    fn weight(&self) -> usize {
-        weight(&self.job.names) + written(self.reason.as_bytes())
-    }
-}
-
-impl Queued {
-    fn as_job(&self, id: u64) -> Job {
-        Job { id: JobId(id), position: self.position, at: self.at, purges: read(&self.names) }
-    }
-}
-
-/// What `names` name; what cannot be read is everything.
-pub(super) fn read(names: &Names) -> Vec<Invalidation> {
-    names.read().unwrap_or_else(|_| vec![Invalidation::hard(Matcher::All)])
-}
-
-/// The names of a batch, or of fewer and wider purges where they are too long for a record.
-pub(super) fn bounded(batch: &[Invalidation]) -> Names {
-    let fits = |names: &Names| names.as_bytes().len() <= MAX_NAMES;
-    // Room for what has to be escaped, too.
-    let room = Room { bytes: MAX_NAMES / 2, each: NAMED };
-    let folded = || Some(Names::of(&fold(batch.iter().cloned(), room))).filter(fits);
-    Some(Names::of(batch)).filter(fits).or_else(folded).unwrap_or_else(everything)
-}
-
-/// A reason that fits into a record.
-pub(super) fn short(reason: &str) -> Box<str> {
-    reason[..reason.floor_char_boundary(MAX_REASON)].into()
-}
-
-/// Names everything, hard.
-pub(super) fn everything() -> Names {
-    Names::of(&[Invalidation::hard(Matcher::All)])
-}
-
-/// Each name once, in the order of the first; fewer and wider ones where they are too many for a record.
-pub(super) fn union<'a>(each: impl Iterator<Item = &'a Names>) -> Names {
-    let mut seen = HashSet::new();
-    let mut text = Vec::new();
-    for line in each.flat_map(lines).filter(|line| seen.insert(*line)) {
-        text.extend_from_slice(line);
-        text.push(b'\n');
-    }
-    let names = Names::from_bytes(&text);
-    if text.len() <= MAX_NAMES { names } else { bounded(&read(&names)) }
-}
-
-fn lines(names: &Names) -> impl Iterator<Item = &[u8]> {
-    names.as_bytes().split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
-}
-
-fn weight(names: &Names) -> usize {
-    written(names.as_bytes()) + OVERHEAD
-}
-
-/// Bytes of a text in the journal, where it is a string of JSON: what has to be escaped takes up to six times as many.
-fn written(text: &[u8]) -> usize {
-    let escaped = |byte: &u8| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0..0x20 => 6,
-        _ => 1,
-    };
-    text.iter().map(escaped).sum()
 }

@@ -3,8 +3,10 @@
 use super::{names, tag, tags};
 use crate::cdn::{JobId, Wait};
 use crate::invalidation::{Invalidation, Matcher, Names, Position};
+use crate::spool::names::{bounded, everything};
+use crate::spool::queue::{MAX_DEAD, MAX_JOBS, short};
 use crate::spool::record::{Record, decode};
-use crate::spool::state::{Effect, MAX_DEAD, MAX_INTENTS, MAX_JOBS, State, bounded, everything, short};
+use crate::spool::state::{Effect, MAX_INTENTS, State};
 use crate::time::Timestamp;
 
 fn at(millis: u64) -> Timestamp {
@@ -196,6 +198,14 @@ fn too_many_jobs_become_one_that_names_as_much() {
     assert_eq!((job.id, job.position, job.at), (JobId(last + 1), Position::from_u64(last + 1), at(last + 1)));
     assert_eq!(tags(&job.purges), ["x"]);
     assert_eq!(state.backlog("b").waiting, last);
+    // Whoever waits for one of those it took the place of waits for it.
+    let first = Position::from_u64(1);
+    assert_eq!(state.standing("a", first), Wait::Outstanding);
+    let mut buried = state.clone();
+    buried.apply(&bury("a", &[last + 1]));
+    assert_eq!(buried.standing("a", first), Wait::Dead("refused".to_owned()));
+    state.told("a", &[job.id]);
+    assert_eq!(state.standing("a", first), Wait::Delivered);
 
     // Where that is too long for a record it names what is wider.
     let mut state = after(&[cdns(&["a"])]);

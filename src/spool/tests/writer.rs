@@ -2,7 +2,7 @@
 
 use super::{FakeDisk, Life, PATIENT, answering, eventually, tag};
 use crate::invalidation::{Appending, IntentId, Invalidation, Log, Matcher};
-use crate::spool::state::MAX_DEAD;
+use crate::spool::queue::MAX_DEAD;
 use std::time::Duration;
 
 /// Short, where a test waits for it to be over.
