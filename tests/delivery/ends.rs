@@ -1,8 +1,8 @@
 //! Larder ends in the middle of things: what is under way is cut, what waits is delivered, kept, or said to be lost.
 
 use crate::cdn::{Cdn, Event, Mood, unpurged};
-use crate::shop::{Keeper, Shop, write};
-use crate::support::{Process, Request, eventually};
+use crate::shop::{Keeper, Shop, hang, write};
+use crate::support::{Process, eventually};
 use larder::app::Options;
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
@@ -10,13 +10,6 @@ use tokio::net::TcpStream;
 
 /// Much shorter than the write that is cut takes.
 const DEADLINE: Duration = Duration::from_millis(200);
-
-/// Begins a write that the origin commits and never answers.
-async fn hang(shop: &Shop, request: Request) -> tokio::task::JoinHandle<bool> {
-    let client = tokio::spawn(async move { request.body("new").try_send().await.is_ok() });
-    shop.origin.asked("/held/7", 1).await;
-    client
-}
 
 /// Entries of the log in the Redis of a keeper.
 async fn records(keeper: &Keeper) -> Option<usize> {

@@ -1,7 +1,7 @@
 //! The CDN throttles, fails, hangs and recovers; Larder is killed in between. Nothing is lost.
 
 use crate::cdn::{Cdn, Event, Mood};
-use crate::shop::{Keeper, Shop, until, write};
+use crate::shop::{Keeper, Shop, hang, until, write};
 use crate::support::{Data, Process, RedisServer};
 use nix::sys::signal::Signal;
 
@@ -65,9 +65,7 @@ async fn killed_in_a_write(keeper: Keeper) {
     // What is known of the log before the write can be announced in it.
     write(&process, "/page/1").await;
     cdn.story.settled().await;
-    let request = process.request("PUT", "/held/7").body("new");
-    let client = tokio::spawn(async move { request.try_send().await.is_ok() });
-    shop.origin.asked("/held/7", 1).await;
+    let client = hang(&shop, process.request("PUT", "/held/7")).await;
     process.signal(Signal::SIGKILL);
     process.exited().await;
     assert!(!client.await.unwrap(), "nobody can have answered");
@@ -98,9 +96,7 @@ async fn what_stands_in_the_spool_moves_to_redis_with_larder() {
     for page in 0..20 {
         write(&process, &format!("/page/{page}")).await;
     }
-    let request = process.request("PUT", "/held/7").body("new");
-    let client = tokio::spawn(async move { request.try_send().await.is_ok() });
-    shop.origin.asked("/held/7", 1).await;
+    let client = hang(&shop, process.request("PUT", "/held/7")).await;
     process.signal(Signal::SIGKILL);
     process.exited().await;
     assert!(!client.await.unwrap(), "nobody can have answered");

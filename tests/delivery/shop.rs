@@ -1,10 +1,11 @@
 //! A shop whose pages change, with Larder before it.
 
 use crate::cdn::{Event, Story};
-use crate::support::{Gate, Larder, LarderBuilder, Origin, Process, RedisServer, Reply};
+use crate::support::{Gate, Larder, LarderBuilder, Origin, Process, RedisServer, Reply, Request};
 use serde_json::Value;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 /// Between two looks at something that no event tells of; to look without a pause would take the processor from it.
 pub(crate) const PACE: Duration = Duration::from_millis(10);
@@ -136,4 +137,11 @@ pub(crate) async fn well(process: &Process) {
         }
     };
     crate::support::within("the node is well", looking).await;
+}
+
+/// Begins a write that the origin commits and never answers.
+pub(crate) async fn hang(shop: &Shop, request: Request) -> JoinHandle<bool> {
+    let client = tokio::spawn(async move { request.body("new").try_send().await.is_ok() });
+    shop.origin.asked("/held/7", 1).await;
+    client
 }

@@ -340,6 +340,15 @@ async fn a_path_cannot_climb_out_of_the_folder_of_a_rule() {
     }
 }
 
+/// Sends a write to `path`, which is done; checks what is gone then.
+async fn check_path(rules: &str, path: &str, expected: &[u8]) {
+    let origin = Origin::start().await;
+    origin.otherwise(|_| Reply::ok("done"));
+    let larder = stored(&origin, rules).await;
+    larder.request("PUT", path).body("data").send().await;
+    assert_eq!(gone(&larder).await, expected, "{path}");
+}
+
 #[tokio::test]
 async fn a_write_whose_path_is_spelled_oddly_purges_what_its_plain_spelling_does() {
     let rules = r#"
@@ -365,11 +374,7 @@ async fn a_write_whose_path_is_spelled_oddly_purges_what_its_plain_spelling_does
         ("/products/7;v=1", &[7]),
         ("/products/7/x", &[8]),
     ] {
-        let origin = Origin::start().await;
-        origin.otherwise(|_| Reply::ok("done"));
-        let larder = stored(&origin, rules).await;
-        larder.request("PUT", path).body("data").send().await;
-        assert_eq!(gone(&larder).await, expected, "{path}");
+        check_path(rules, path, expected).await;
     }
 }
 
@@ -386,11 +391,7 @@ async fn a_route_that_takes_both_spellings_of_a_path_purges_for_both() {
     for (path, expected) in
         [("/products/7/x", &[7][..]), ("/products/8/../7/x", &[7, 8]), ("/products/;a/7/x", &[7])]
     {
-        let origin = Origin::start().await;
-        origin.otherwise(|_| Reply::ok("done"));
-        let larder = stored(&origin, rules).await;
-        larder.request("PUT", path).body("data").send().await;
-        assert_eq!(gone(&larder).await, expected, "{path}");
+        check_path(rules, path, expected).await;
     }
 }
 
